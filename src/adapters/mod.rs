@@ -1,0 +1,11 @@
+//! The hands: one file for each thing outside the process, and nothing that decides.
+//!
+//! Each adapter is thin, named after what it touches, and turns that thing's errors into its own
+//! words; no type of an SDK leaves this room. Two of them are traits, because the engine also
+//! runs against a simulated store and a simulated tree: [`store::Store`] and [`tree::Tree`].
+//!
+//! Depends on `plan` and `api` only.
+
+pub mod clock;
+pub mod store;
+pub mod tree;

@@ -1,0 +1,619 @@
+//! `BackupPolicy`, as a user writes it. The doc comments are the text of `kubectl explain`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::outcome::{Outcome, Reason};
+use super::report::{ByteCounts, FileCounts};
+
+/// What to back up, where to, and when. The controller turns each source into a CronJob whose
+/// pod copies what changed into S3 as plain objects and writes a catalog of every file.
+/// Deleting a policy removes its CronJobs and never a backup.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[kube(
+    group = "backstay.dev",
+    version = "v1alpha1",
+    kind = "BackupPolicy",
+    doc = "What to back up, where to, and when. Deleting a policy never deletes a backup.",
+    namespaced,
+    status = "BackupPolicyStatus",
+    shortname = "bp",
+    shortname = "bkp",
+    category = "backstay",
+    derive = "PartialEq",
+    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name must be at most 63 characters: it becomes a label value"),
+    printcolumn = r#"{"name":"Schedule","type":"string","jsonPath":".spec.schedule"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Last outcome","type":"string","jsonPath":".status.sources[*].lastOutcome"}"#,
+    printcolumn = r#"{"name":"Last success","type":"date","jsonPath":".status.lastSuccessTime"}"#,
+    printcolumn = r#"{"name":"Next run","type":"string","jsonPath":".status.nextRunTime"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackupPolicySpec {
+    /// When to run: five cron fields (minute, hour, day of month, month, day of week), or
+    /// @hourly, @daily, @weekly, @monthly, @yearly. `H` in a field stands for a value that is
+    /// stable for this policy and source and differs between them, so that policies do not all
+    /// start at once: "H 2 * * *" is some minute after two.
+    #[schemars(length(min = 1, max = 100))]
+    pub schedule: String,
+
+    /// The IANA time zone of the schedule, such as Europe/Rome. Default: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: Option<String>,
+
+    /// No run is started while this is true; a run that is under way ends by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+
+    /// How late a missed start is made up, in seconds. Default: half the shortest interval of
+    /// the schedule, two hours at most. A longer time than half the interval is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 10, max = 86400))]
+    pub starting_deadline_seconds: Option<i64>,
+
+    /// What to back up. Each source has a CronJob, a catalog and restore points of its own.
+    #[schemars(length(min = 1, max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub sources: Vec<Source>,
+
+    /// Where files go: the first category that matches a file takes it. A category without
+    /// `match` takes whatever the ones before it did not; there may be one, and it stands last.
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(
+        validation = Rule::new("self.filter(c, !has(c.match)).size() <= 1").message("only one category may have no `match`: it takes what the others did not"),
+        validation = Rule::new("self.all(c, has(c.match)) || !has(self[self.size() - 1].match)").message("the category without `match` must stand last: those after it would never be used"),
+        merge_strategy = ListMerge::Map(vec!["name".into()])
+    )]
+    pub categories: Vec<Category>,
+
+    /// The object store.
+    pub storage: Storage,
+
+    /// What happens to the current copy of a file that is gone from the source.
+    #[serde(default)]
+    pub deletions: Deletions,
+
+    /// Who is told about a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<Notifications>,
+
+    /// How the worker's pod runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Worker>,
+}
+
+/// One tree of files to back up.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.persistentVolumeClaim) != has(self.path)").message("a source has exactly one of persistentVolumeClaim and path"))]
+pub struct Source {
+    /// A name for this source, unique in the policy: lower case letters, digits and hyphens.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+
+    /// A claim in the policy's namespace. It is mounted read-only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistent_volume_claim: Option<ClaimSource>,
+
+    /// A directory of the host, for the command line alone: a cluster refuses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathSource>,
+
+    /// Which files to take, as gitignore-style patterns relative to the source's root
+    /// (`*.pdf`, `contracts/`, `photos/**`). Empty: every file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
+    pub include: Vec<String>,
+
+    /// Which files and directories to leave out, as gitignore-style patterns. An excluded
+    /// directory is not entered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
+    pub exclude: Vec<String>,
+}
+
+/// A PersistentVolumeClaim in the policy's namespace.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClaimSource {
+    /// The claim's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub claim_name: String,
+}
+
+/// A directory of the host on which the command runs.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PathSource {
+    /// The directory, absolute.
+    #[schemars(length(min = 1, max = 4096), regex(pattern = "^/"))]
+    pub directory: String,
+}
+
+/// One kind of files and the bucket that takes them.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Category {
+    /// A name for this category, unique in the policy.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+
+    /// Which files belong here. Without it: every file that no category before it took.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matches: Option<CategoryMatch>,
+
+    /// The bucket, with versioning enabled.
+    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    pub bucket: String,
+
+    /// The S3 storage class of new objects, such as STANDARD_IA. Default: the bucket's STANDARD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<StorageClass>,
+}
+
+/// Which files belong to a category: those with one of the extensions, or under one of the paths.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.extensions) || has(self.paths)").message("match needs extensions or paths; leave match out for the category that takes the rest"))]
+pub struct CategoryMatch {
+    /// Extensions without a dot, in any case: jpg takes photo.JPG too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 32), regex(pattern = "^[^./]+$")))]
+    pub extensions: Vec<String>,
+
+    /// Gitignore-style patterns relative to the source's root, such as `photos/**`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
+    pub paths: Vec<String>,
+}
+
+/// The S3 storage classes that new objects may have. The two archive classes are left to
+/// lifecycle rules: a run must be able to read back what it has just written.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html>
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StorageClass {
+    /// The default.
+    Standard,
+    /// Infrequent access; billed for at least 30 days and 128 KiB.
+    StandardIa,
+    /// Infrequent access in one availability zone.
+    OnezoneIa,
+    /// Moves objects between tiers by use.
+    IntelligentTiering,
+    /// Archive with immediate retrieval; billed for at least 90 days.
+    GlacierIr,
+    /// Reduced redundancy, for stores that know nothing else besides STANDARD.
+    ReducedRedundancy,
+}
+
+impl StorageClass {
+    /// The name that S3 uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "STANDARD",
+            Self::StandardIa => "STANDARD_IA",
+            Self::OnezoneIa => "ONEZONE_IA",
+            Self::IntelligentTiering => "INTELLIGENT_TIERING",
+            Self::GlacierIr => "GLACIER_IR",
+            Self::ReducedRedundancy => "REDUCED_REDUNDANCY",
+        }
+    }
+}
+
+/// The object store and the identity that writes to it.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Storage {
+    /// The region of the buckets, such as eu-south-1.
+    #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z0-9-]+$"))]
+    pub region: String,
+
+    /// The URL of an S3-compatible store, such as https://minio.example:9000. Default: AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 8, max = 256), regex(pattern = "^https?://"))]
+    pub endpoint: Option<String>,
+
+    /// Where under `data/` a file's key starts. `{namespace}`, `{policy}`, `{source}` and
+    /// `{date}` (the day of the run, as 2026-11-01, in the policy's time zone) are replaced.
+    /// With `{date}` a folder holds what changed that day. Default: {namespace}/{policy}/{source}.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub key_prefix: Option<String>,
+
+    /// The bucket of the catalog, with versioning enabled. Default: the last category's bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    pub catalog_bucket: Option<String>,
+
+    /// Who the worker is to the store. Required in a cluster; on a plain host the default is
+    /// what the AWS tools use: environment, profile, web identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+
+    /// How the store encrypts objects at rest. Default: s3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+}
+
+/// Exactly one kind of identity.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.secret) != has(self.serviceAccount)").message("credentials has exactly one of secret and serviceAccount"))]
+pub struct Credentials {
+    /// A Secret in the policy's namespace with the keys AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN where there is one. It is mounted as files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<LocalReference>,
+
+    /// A ServiceAccount in the policy's namespace that carries a cloud identity (IRSA or EKS
+    /// Pod Identity). The worker gets no token for the Kubernetes API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<LocalReference>,
+}
+
+/// An object in the policy's own namespace.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocalReference {
+    /// The object's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// Exactly one kind of encryption at rest.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("[has(self.s3), has(self.kms), has(self.none)].filter(x, x).size() == 1").message("encryption has exactly one of s3, kms and none"))]
+pub struct Encryption {
+    /// Keys that S3 manages (SSE-S3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<Empty>,
+    /// A key in AWS KMS (SSE-KMS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms: Option<Kms>,
+    /// No header is sent: the bucket's default applies. For stores without key management.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub none: Option<Empty>,
+}
+
+/// No options.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}
+
+/// A key in AWS KMS.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Kms {
+    /// Key id, key ARN, or alias such as alias/backup.
+    #[schemars(length(min = 1, max = 2048))]
+    pub key_id: String,
+}
+
+/// What happens to the current copy of a file that is gone from the source. Older versions and
+/// restore points stay in either case.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deletions {
+    /// Mirror puts a delete marker, so that the bucket looks like the source. Keep leaves the
+    /// last copy in sight. Default: Mirror.
+    #[serde(default)]
+    pub policy: DeletionPolicy,
+
+    /// A run that would drop more than this part of the files, in percent, stops and asks.
+    /// Default: 50.
+    #[serde(default = "Deletions::default_max_percent")]
+    #[schemars(range(min = 1, max = 100))]
+    pub max_percent: u8,
+}
+
+impl Deletions {
+    fn default_max_percent() -> u8 {
+        50
+    }
+}
+
+impl Default for Deletions {
+    fn default() -> Self {
+        Self { policy: DeletionPolicy::Mirror, max_percent: Self::default_max_percent() }
+    }
+}
+
+/// What a deletion at the source does to the bucket.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeletionPolicy {
+    /// A delete marker hides the last version.
+    #[default]
+    Mirror,
+    /// The last version stays current.
+    Keep,
+}
+
+/// Who is told about a run.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Notifications {
+    /// An Amazon SNS topic.
+    pub sns: SnsTopic,
+}
+
+/// An Amazon SNS topic, reached with the storage credentials.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SnsTopic {
+    /// The topic's ARN; its region is taken from it.
+    #[schemars(length(min = 20, max = 512), regex(pattern = "^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$"))]
+    pub topic_arn: String,
+
+    /// The URL of an SNS-compatible service. Default: AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 8, max = 256), regex(pattern = "^https?://"))]
+    pub endpoint: Option<String>,
+
+    /// Which outcomes are told. Default: all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub on: Vec<Notice>,
+}
+
+/// What a notification is about.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Everything was captured.
+    Succeeded,
+    /// A restore point was made, with files missing from it.
+    Partial,
+    /// No restore point was made.
+    Failed,
+    /// A success after a run that was not one.
+    Recovered,
+}
+
+/// How the worker's pod runs. The rest of the pod is not open to change.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Worker {
+    /// CPU and memory of the worker. Default: requests of 100m and 128Mi, a limit of 512Mi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+
+    /// Labels that the node must have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "node_selector_schema")]
+    pub node_selector: BTreeMap<String, String>,
+
+    /// Taints that the worker bears.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub tolerations: Vec<Toleration>,
+
+    /// Who the worker is to the volume's files. Default: user and group 65532.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<SecurityContext>,
+
+    /// How many files are sent at once. Default: 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub concurrency: Option<u16>,
+
+    /// How long one attempt may take, in seconds. A worker ends itself a minute earlier and
+    /// says so. Default: 21600 (six hours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 120, max = 604800))]
+    pub active_deadline_seconds: Option<i64>,
+}
+
+/// CPU and memory.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resources {
+    /// What the scheduler sets aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<ComputeQuantities>,
+    /// What the worker may use at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ComputeQuantities>,
+}
+
+/// Quantities as Kubernetes writes them.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ComputeQuantities {
+    /// Processors, such as 500m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16), regex(pattern = "^[0-9]+([.][0-9]+)?m?$"))]
+    pub cpu: Option<String>,
+    /// Memory, such as 256Mi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16), regex(pattern = "^[0-9]+([.][0-9]+)?([KMGT]i?)?$"))]
+    pub memory: Option<String>,
+}
+
+/// A taint that the worker bears.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Toleration {
+    /// The taint's key. Without one, with operator Exists: every taint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 316))]
+    pub key: Option<String>,
+    /// Exists or Equal. Default: Equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<TolerationOperator>,
+    /// The taint's value, for Equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub value: Option<String>,
+    /// The taint's effect. Without one: all effects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<TaintEffect>,
+}
+
+/// How a toleration meets a taint.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TolerationOperator {
+    /// Any value.
+    Exists,
+    /// The same value.
+    Equal,
+}
+
+/// What a taint does.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaintEffect {
+    /// No new pods.
+    NoSchedule,
+    /// New pods only where nothing else is left.
+    PreferNoSchedule,
+    /// Running pods are evicted too.
+    NoExecute,
+}
+
+/// Who the worker is to the volume's files. Root is refused.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecurityContext {
+    /// The user id. Default: 65532.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4294967294_i64))]
+    pub run_as_user: Option<i64>,
+    /// The group id. Default: 65532.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4294967294_i64))]
+    pub run_as_group: Option<i64>,
+    /// Further groups whose files the worker may read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(range(min = 1, max = 4294967294_i64)))]
+    pub supplemental_groups: Vec<i64>,
+}
+
+/// What the controller has seen.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupPolicyStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Ready: the policy is valid and its CronJobs exist. Healthy: the last run of every source
+    /// succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// The oldest of the sources' last successes: the policy as a whole is as safe as that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time_schema")]
+    pub last_success_time: Option<jiff::Timestamp>,
+
+    /// The next run of any source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time_schema")]
+    pub next_run_time: Option<jiff::Timestamp>,
+
+    /// One entry for each source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub sources: Vec<SourceStatus>,
+}
+
+/// What the controller has seen of one source.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceStatus {
+    /// The source's name.
+    pub name: String,
+    /// The CronJob that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron_job: Option<String>,
+    /// The schedule as the CronJob has it, with `H` resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// When it runs next; absent while it is suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time_schema")]
+    pub next_run_time: Option<jiff::Timestamp>,
+    /// The last time everything was captured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time_schema")]
+    pub last_success_time: Option<jiff::Timestamp>,
+    /// The time of the newest restore point, which a partial run also makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time_schema")]
+    pub last_restore_point_time: Option<jiff::Timestamp>,
+    /// How the last run ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_outcome: Option<Outcome>,
+    /// Why a run that has started does not move, such as ClaimInUse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+    /// The last runs, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3))]
+    pub recent_runs: Vec<RunStatus>,
+}
+
+/// Why a run that has started does not move.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// The run that waits.
+    pub run: String,
+    /// One word, such as ClaimInUse or ClaimNotBound.
+    pub reason: String,
+    /// What it waits for and what can be done.
+    pub message: String,
+}
+
+/// How one run ended.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RunStatus {
+    /// The run's id: the UID of its Job.
+    pub id: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// What happened, for a reader.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// When it started.
+    #[schemars(schema_with = "time_schema")]
+    pub start_time: jiff::Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time_schema")]
+    pub completion_time: Option<jiff::Timestamp>,
+    /// The restore point it made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<i64>,
+    /// Files by what became of them.
+    #[serde(default)]
+    pub files: FileCounts,
+    /// Bytes read, sent and held.
+    #[serde(default)]
+    pub bytes: ByteCounts,
+}
+
+fn time_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time"})
+}
+
+fn node_selector_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": {"type": "string", "maxLength": 63},
+    })
+}

@@ -1,0 +1,147 @@
+//! A run's answer: the summary in the termination message, and the full report in the bucket.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::outcome::{Outcome, Reason};
+
+/// The version of [`RunReport`] that this build writes.
+pub const RUN_REPORT_VERSION: u32 = 1;
+
+/// The longest termination message that Kubernetes keeps whole, in bytes. Of a longer one the
+/// *last* 4096 bytes are kept, which would break the JSON.
+/// <https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/>
+pub const TERMINATION_MESSAGE_MAX_BYTES: usize = 4096;
+
+/// How many entries that were not captured a report names one by one.
+pub const NAMED_ENTRIES_MAX: usize = 1000;
+
+/// What one run did. The same shape is written at every phase; the last one has an outcome.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RunReport {
+    /// [`RUN_REPORT_VERSION`].
+    pub version: u32,
+    /// The run's id.
+    pub run: String,
+    /// Which attempt of the run this is, from 1.
+    pub attempt: u32,
+    /// How far it came.
+    pub phase: Phase,
+    /// How it ended; absent until it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// What happened and what can be done, for a reader.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// When it started.
+    pub start_time: jiff::Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_time: Option<jiff::Timestamp>,
+    /// The newest restore point after this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_point: Option<RestorePoint>,
+    /// The newest restore point before this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<RestorePoint>,
+    /// Files by what became of them.
+    pub files: FileCounts,
+    /// Bytes read, sent and held.
+    pub bytes: ByteCounts,
+    /// Requests made to the store, by operation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, u64>,
+    /// Entries that were not captured; [`NAMED_ENTRIES_MAX`] at most, fewer in a summary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_captured: Vec<NotCaptured>,
+    /// What is not as it should be, though nothing was lost by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Whether the notice that was owed has been sent; absent where none was owed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice_sent: Option<bool>,
+}
+
+/// How far a run came.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The process started; the repository is untouched.
+    Started,
+    /// The repository is open; nothing is committed.
+    Opened,
+    /// The commit is being written; it may or may not stand.
+    Committing,
+    /// The restore point stands; deletions, report or notice may be owed.
+    Committed,
+    /// Nothing is owed.
+    Done,
+}
+
+/// One restore point.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RestorePoint {
+    /// Its number, from 1.
+    pub sequence: u64,
+    /// Its time by the store's clock.
+    pub time: jiff::Timestamp,
+    /// Whether everything is in it.
+    pub outcome: Outcome,
+}
+
+/// Entries by what became of them. Everything selected is in exactly one of `uploaded`,
+/// `unchanged`, `metadata_only` and `not_captured`, directories and links included.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FileCounts {
+    /// Files whose content was sent.
+    pub uploaded: u64,
+    /// Entries that are as they were.
+    pub unchanged: u64,
+    /// Entries of which only the metadata changed, and new directories, links and special files.
+    pub metadata_only: u64,
+    /// Entries of the previous restore point that are gone.
+    pub deleted: u64,
+    /// Entries that could not be read.
+    pub not_captured: u64,
+    /// Files that changed while they were read: captured, and read again next time.
+    pub fuzzy: u64,
+    /// Files whose object someone else had written over.
+    pub foreign: u64,
+    /// Files taken over from a run that died.
+    pub resumed: u64,
+    /// Devices, sockets and pipes, of which only the metadata is kept.
+    pub special: u64,
+    /// Entries in the restore point.
+    pub total: u64,
+}
+
+/// Bytes read, sent and held.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ByteCounts {
+    /// Bytes read from files.
+    pub read: u64,
+    /// Bytes of file content sent.
+    pub uploaded: u64,
+    /// The size of all files in the restore point.
+    pub total: u64,
+}
+
+/// One entry that could not be captured.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct NotCaptured {
+    /// Its path, escaped.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+    /// Whether an older copy of it stands in the restore point.
+    pub stale: bool,
+}
