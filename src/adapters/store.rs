@@ -9,6 +9,7 @@ use std::future::Future;
 use bytes::Bytes;
 
 use crate::api::catalog::Sha256;
+pub use crate::plan::preflight::{LifecycleRule, Promises};
 
 /// The most keys that one delete request may name.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
@@ -245,35 +246,6 @@ pub struct Listed {
     pub size: u64,
     /// The ETag.
     pub etag: String,
-}
-
-/// What a bucket promises about the versions in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Promises {
-    /// Whether versioning is enabled (not suspended).
-    pub versioning: bool,
-    /// The enabled lifecycle rules; `None` where they may not be read.
-    pub lifecycle: Option<Vec<LifecycleRule>>,
-}
-
-/// What one enabled lifecycle rule does to keys under its prefix.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LifecycleRule {
-    /// The rule's name.
-    pub id: String,
-    /// Whether the rule has a filter besides the prefix (tags, sizes), so that it may apply to
-    /// some objects under the prefix and not to others.
-    pub partial: bool,
-    /// The prefix; empty for all keys.
-    pub prefix: String,
-    /// Whether current versions expire.
-    pub expires_current: bool,
-    /// After how many days a noncurrent version expires.
-    pub noncurrent_days: Option<u32>,
-    /// Whether it also keeps only so many noncurrent versions.
-    pub newer_noncurrent_versions: Option<u32>,
-    /// Whether current versions change their storage class.
-    pub transitions: bool,
 }
 
 /// Why a request failed.

@@ -47,10 +47,7 @@ pub trait Tree: Send + Sync + 'static {
     fn xattrs(&self, file: &Self::File) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>>;
 
     /// The extended attributes of an open directory, as [`Tree::xattrs`].
-    fn directory_xattrs(
-        &self,
-        directory: &Self::Directory,
-    ) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>>;
+    fn directory_xattrs(&self, directory: &Self::Directory) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>>;
 
     /// Whether change times are stamped by another machine's clock (a network file system).
     fn has_foreign_clock(&self) -> bool;

@@ -63,6 +63,9 @@ pub struct Head {
     pub claimed: Vec<String>,
     /// Endpoints that have passed the probe.
     pub probed: Vec<String>,
+    /// The source that a person has accepted in place of the repository's first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<SourceIdentity>,
     /// When a run last found the source as the commit has it.
     pub last_check: Option<jiff::Timestamp>,
     /// Fresh at every write: it tells one's own write from another's after a lost reply.
@@ -79,6 +82,18 @@ pub struct Writer {
     pub attempt: u32,
     /// Since when, by the store's clock.
     pub since: jiff::Timestamp,
+}
+
+impl Writer {
+    /// The name under which it writes: the run's id, and the attempt after the first one.
+    #[must_use]
+    pub fn id(&self) -> String {
+        if self.attempt <= 1 {
+            self.run.clone()
+        } else {
+            format!("{}.{}", self.run, self.attempt)
+        }
+    }
 }
 
 /// `lease`: rewritten every two minutes by a run that lasts that long. Its age is read from the
@@ -354,7 +369,11 @@ impl Flags {
     /// The flags that the bits of the `flags` column stand for.
     #[must_use]
     pub fn from_bits(bits: i32) -> Self {
-        Self { racy: bits & 1 != 0, fuzzy: bits & 2 != 0, stale: bits & 4 != 0 }
+        Self {
+            racy: bits & 1 != 0,
+            fuzzy: bits & 2 != 0,
+            stale: bits & 4 != 0,
+        }
     }
 
     /// Whether an entry that looks unchanged may be taken as unchanged.
@@ -405,7 +424,11 @@ impl Nanoseconds {
     /// The time that a file system gives as seconds and nanoseconds.
     #[must_use]
     pub fn from_parts(seconds: i64, nanoseconds: u32) -> Self {
-        Self(seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanoseconds)))
+        Self(
+            seconds
+                .saturating_mul(1_000_000_000)
+                .saturating_add(i64::from(nanoseconds)),
+        )
     }
 
     /// The time as seconds and nanoseconds, the latter never negative.

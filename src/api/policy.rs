@@ -94,7 +94,10 @@ pub struct BackupPolicySpec {
 #[x_kube(validation = Rule::new("has(self.persistentVolumeClaim) != has(self.path)").message("a source has exactly one of persistentVolumeClaim and path"))]
 pub struct Source {
     /// A name for this source, unique in the policy: lower case letters, digits and hyphens.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
 
     /// A claim in the policy's namespace. It is mounted read-only.
@@ -141,7 +144,10 @@ pub struct PathSource {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Category {
     /// A name for this category, unique in the policy.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
 
     /// Which files belong here. Without it: every file that no category before it took.
@@ -149,7 +155,10 @@ pub struct Category {
     pub matches: Option<CategoryMatch>,
 
     /// The bucket, with versioning enabled.
-    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    #[schemars(
+        length(min = 3, max = 63),
+        regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$")
+    )]
     pub bucket: String,
 
     /// The S3 storage class of new objects, such as STANDARD_IA. Default: the bucket's STANDARD.
@@ -164,7 +173,10 @@ pub struct Category {
 pub struct CategoryMatch {
     /// Extensions without a dot, in any case: jpg takes photo.JPG too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 32), regex(pattern = "^[^./]+$")))]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 32), regex(pattern = "^[^./]+$"))
+    )]
     pub extensions: Vec<String>,
 
     /// Gitignore-style patterns relative to the source's root, such as `photos/**`.
@@ -230,7 +242,10 @@ pub struct Storage {
 
     /// The bucket of the catalog, with versioning enabled. Default: the last category's bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    #[schemars(
+        length(min = 3, max = 63),
+        regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$")
+    )]
     pub catalog_bucket: Option<String>,
 
     /// Who the worker is to the store. Required in a cluster; on a plain host the default is
@@ -323,7 +338,10 @@ impl Deletions {
 
 impl Default for Deletions {
     fn default() -> Self {
-        Self { policy: DeletionPolicy::Mirror, max_percent: Self::default_max_percent() }
+        Self {
+            policy: DeletionPolicy::Mirror,
+            max_percent: Self::default_max_percent(),
+        }
     }
 }
 
@@ -350,7 +368,10 @@ pub struct Notifications {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SnsTopic {
     /// The topic's ARN; its region is taken from it.
-    #[schemars(length(min = 20, max = 512), regex(pattern = "^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$"))]
+    #[schemars(
+        length(min = 20, max = 512),
+        regex(pattern = "^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$")
+    )]
     pub topic_arn: String,
 
     /// The URL of an SNS-compatible service. Default: AWS.
@@ -407,7 +428,7 @@ pub struct Worker {
     /// How long one attempt may take, in seconds. A worker ends itself a minute earlier and
     /// says so. Default: 21600 (six hours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 120, max = 604800))]
+    #[schemars(range(min = 120, max = 604_800))]
     pub active_deadline_seconds: Option<i64>,
 }
 
@@ -433,7 +454,10 @@ pub struct ComputeQuantities {
     pub cpu: Option<String>,
     /// Memory, such as 256Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 16), regex(pattern = "^[0-9]+([.][0-9]+)?([KMGT]i?)?$"))]
+    #[schemars(
+        length(min = 1, max = 16),
+        regex(pattern = "^[0-9]+([.][0-9]+)?([KMGT]i?)?$")
+    )]
     pub memory: Option<String>,
 }
 
@@ -483,15 +507,15 @@ pub enum TaintEffect {
 pub struct SecurityContext {
     /// The user id. Default: 65532.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 4294967294_i64))]
+    #[schemars(range(min = 1, max = 4_294_967_294_i64))]
     pub run_as_user: Option<i64>,
     /// The group id. Default: 65532.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 4294967294_i64))]
+    #[schemars(range(min = 1, max = 4_294_967_294_i64))]
     pub run_as_group: Option<i64>,
     /// Further groups whose files the worker may read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(range(min = 1, max = 4294967294_i64)))]
+    #[schemars(length(max = 16), inner(range(min = 1, max = 4_294_967_294_i64)))]
     pub supplemental_groups: Vec<i64>,
 }
 

@@ -88,9 +88,14 @@ pub fn data_key(prefix: &str, path: &[u8]) -> String {
     let encoded = encode(path);
     let key = format!("data/{prefix}/{encoded}");
     let is_long = key.len() > KEY_MAX_BYTES
-        || encoded.split('/').any(|component| component.len() > COMPONENT_MAX_BYTES);
+        || encoded
+            .split('/')
+            .any(|component| component.len() > COMPONENT_MAX_BYTES);
     if is_long {
-        return format!("data/{prefix}/{LONG}/{}", hex::encode(sha2::Sha256::digest(path)));
+        return format!(
+            "data/{prefix}/{LONG}/{}",
+            hex::encode(sha2::Sha256::digest(path))
+        );
     }
     key
 }
@@ -118,7 +123,11 @@ fn encode_component(component: &[u8], encoded: &mut String) {
         escape(b".", encoded);
         // `..` would otherwise keep a dot that some stores read as a component of its own.
         for &byte in &component[1..] {
-            if byte == b'.' { escape(b".", encoded) } else { encoded.push(char::from(byte)) }
+            if byte == b'.' {
+                escape(b".", encoded)
+            } else {
+                encoded.push(char::from(byte))
+            }
         }
         return;
     }
@@ -167,7 +176,10 @@ mod tests {
 
     #[test]
     fn plain_names_stay_plain() {
-        check(b"contracts/2026/offer (final).pdf", "contracts/2026/offer (final).pdf");
+        check(
+            b"contracts/2026/offer (final).pdf",
+            "contracts/2026/offer (final).pdf",
+        );
         check("Übersicht/ąść.txt".as_bytes(), "Übersicht/ąść.txt");
         check(b".hidden/.config", ".hidden/.config");
     }
@@ -193,7 +205,10 @@ mod tests {
     fn w24_overlong_names_go_to_the_long_folder() {
         let long = [b'x'; 256];
         assert!(data_key("a/b", &long).starts_with("data/a/b/.long/"));
-        assert_eq!(data_key("a/b", &long[..255]), format!("data/a/b/{}", "x".repeat(255)));
+        assert_eq!(
+            data_key("a/b", &long[..255]),
+            format!("data/a/b/{}", "x".repeat(255))
+        );
         let deep = vec![b'd'; 200].join_times(6);
         assert!(data_key("p", &deep).starts_with("data/p/.long/"));
     }
@@ -218,8 +233,19 @@ mod tests {
 
     fn component_bytes() -> impl Strategy<Value = Vec<u8>> {
         let awkward = prop_oneof![
-            Just(b'.'), Just(b'%'), Just(b'l'), Just(b'o'), Just(b'n'), Just(b'g'),
-            Just(b'2'), Just(b'E'), Just(0xE2), Just(0x80), Just(0xAE), Just(0x0A), 1..=255_u8,
+            Just(b'.'),
+            Just(b'%'),
+            Just(b'l'),
+            Just(b'o'),
+            Just(b'n'),
+            Just(b'g'),
+            Just(b'2'),
+            Just(b'E'),
+            Just(0xE2),
+            Just(0x80),
+            Just(0xAE),
+            Just(0x0A),
+            1..=255_u8,
         ];
         proptest::collection::vec(awkward.prop_filter("a slash ends it", |b| *b != b'/'), 1..8)
     }

@@ -1,4 +1,14 @@
-//! Decisions: pure, synchronous, without clock and without I/O.
+//! The decisions: pure and synchronous. Everything that can be wrong about a backup is decided here.
+//!
+//! Functions of this room take values and return values with reasons. They ask no clock, perform
+//! no I/O and do not log, so that each of them is tested with data alone.
+//!
+//! Depends on `api` only.
 
+pub mod choose;
+pub mod guard;
+pub mod head;
 pub mod key;
 pub mod layout;
+pub mod parts;
+pub mod preflight;

@@ -1,0 +1,243 @@
+//! HEAD, as values: what each step of a run makes of it. Nothing here touches the store; every
+//! successor bears the nonce it is given, so that a lost reply can be told from a lost write.
+
+use uuid::Uuid;
+
+use crate::api::catalog::{CommitRef, FORMAT_VERSION, Head, Repository, Writer};
+
+/// How long a writer is believed to be alive after its last sign of life.
+pub const LEASE_STALE_SECONDS: i64 = 5 * 60;
+
+/// How often a writer gives a sign of life.
+pub const LEASE_INTERVAL_SECONDS: u64 = 2 * 60;
+
+/// The HEAD of a repository that holds nothing yet.
+#[must_use]
+pub fn initial(repository: &Repository, nonce: Uuid) -> Head {
+    Head {
+        format: FORMAT_VERSION,
+        repository: repository.uuid,
+        epoch: 0,
+        writer: None,
+        commit: None,
+        published: 0,
+        superseding_since: None,
+        dead: Vec::new(),
+        claimed: Vec::new(),
+        probed: Vec::new(),
+        adopted: None,
+        last_check: None,
+        nonce,
+    }
+}
+
+/// Opened for writing: the epoch grows, which fences every older writer. A writer that was still
+/// set is dead from here on.
+#[must_use]
+pub fn opened(head: &Head, writer: Writer, nonce: Uuid) -> Head {
+    let mut dead = head.dead.clone();
+    if let Some(previous) = &head.writer {
+        remember(&mut dead, previous.id());
+    }
+    Head {
+        epoch: head.epoch + 1,
+        writer: Some(writer),
+        dead,
+        nonce,
+        ..head.clone()
+    }
+}
+
+/// Committed: the restore point stands, and the journal of dead runs is used up.
+#[must_use]
+pub fn committed(head: &Head, commit: CommitRef, nonce: Uuid) -> Head {
+    Head {
+        commit: Some(commit),
+        writer: None,
+        superseding_since: None,
+        dead: Vec::new(),
+        nonce,
+        ..head.clone()
+    }
+}
+
+/// Published: the deletions of the newest commit stand in the bucket. Whether a writer is set
+/// does not change.
+#[must_use]
+pub fn published(head: &Head, nonce: Uuid) -> Head {
+    let published = head.commit.as_ref().map_or(0, |commit| commit.sequence);
+    Head {
+        published,
+        nonce,
+        ..head.clone()
+    }
+}
+
+/// Checked: the source is as the newest commit has it.
+#[must_use]
+pub fn checked(head: &Head, at: jiff::Timestamp, nonce: Uuid) -> Head {
+    Head {
+        writer: None,
+        dead: Vec::new(),
+        last_check: Some(at),
+        nonce,
+        ..head.clone()
+    }
+}
+
+/// Released by a writer that gives up: what it has written is the next one's journal.
+#[must_use]
+pub fn released(head: &Head, nonce: Uuid) -> Head {
+    let mut dead = head.dead.clone();
+    if let Some(writer) = &head.writer {
+        remember(&mut dead, writer.id());
+    }
+    Head {
+        writer: None,
+        dead,
+        nonce,
+        ..head.clone()
+    }
+}
+
+/// Whether deletions of the newest commit are still owed to the bucket.
+#[must_use]
+pub fn owes_publication(head: &Head) -> bool {
+    head.commit
+        .as_ref()
+        .is_some_and(|commit| head.published < commit.sequence)
+}
+
+/// Which attempt of a run this is: one more than any that HEAD remembers.
+#[must_use]
+pub fn next_attempt(head: &Head, run: &str) -> u32 {
+    let of_writer = head.writer.iter().map(Writer::id);
+    let before = of_writer
+        .chain(head.dead.iter().cloned())
+        .filter_map(|id| attempt(&id, run));
+    before.max().map_or(1, |attempt| attempt + 1)
+}
+
+/// What to do about a writer that is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Open: nobody writes, or the one that did gives no sign of life.
+    Open,
+    /// Wait until the writer has been silent long enough.
+    WaitUntil(jiff::Timestamp),
+}
+
+/// Whether the repository may be opened at `now`, when its writer gave its `last_sign`. An
+/// earlier attempt of the same run is never waited for: a Job starts a pod only after the one
+/// before it has ended.
+#[must_use]
+pub fn access(head: &Head, run: &str, last_sign: jiff::Timestamp, now: jiff::Timestamp) -> Access {
+    let Some(writer) = &head.writer else {
+        return Access::Open;
+    };
+    let stale_at = last_sign
+        .checked_add(jiff::SignedDuration::from_secs(LEASE_STALE_SECONDS))
+        .unwrap_or(jiff::Timestamp::MAX);
+    if writer.run == run || now >= stale_at {
+        Access::Open
+    } else {
+        Access::WaitUntil(stale_at)
+    }
+}
+
+fn remember(dead: &mut Vec<String>, id: String) {
+    dead.retain(|other| *other != id);
+    dead.push(id);
+}
+
+fn attempt(id: &str, run: &str) -> Option<u32> {
+    let rest = id.strip_prefix(run)?;
+    if rest.is_empty() {
+        Some(1)
+    } else {
+        rest.strip_prefix('.')?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::catalog::Sha256;
+    use crate::api::run::SourceIdentity;
+
+    fn head() -> Head {
+        let identity = SourceIdentity::Claim { uid: "u".into() };
+        let repository = Repository {
+            format: FORMAT_VERSION,
+            uuid: Uuid::nil(),
+            identity,
+            created: jiff::Timestamp::UNIX_EPOCH,
+        };
+        initial(&repository, Uuid::nil())
+    }
+
+    fn writer(run: &str, attempt: u32) -> Writer {
+        Writer {
+            run: run.into(),
+            attempt,
+            since: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn commit(sequence: u64) -> CommitRef {
+        CommitRef {
+            sequence,
+            key: "k".into(),
+            version: "v".into(),
+            sha256: Sha256([0; 32]),
+            time: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn second(second: i64) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn opening_over_a_writer_makes_its_segments_the_journal() {
+        let first = opened(&head(), writer("a", 1), Uuid::nil());
+        let second = opened(&first, writer("b", 1), Uuid::nil());
+        assert_eq!(second.epoch, 2);
+        assert_eq!(second.dead, ["a"]);
+    }
+
+    #[test]
+    fn a_commit_uses_the_journal_up_and_owes_its_deletions() {
+        let open = opened(
+            &opened(&head(), writer("a", 1), Uuid::nil()),
+            writer("b", 1),
+            Uuid::nil(),
+        );
+        let done = committed(&open, commit(1), Uuid::nil());
+        assert!(done.writer.is_none() && done.dead.is_empty());
+        assert!(owes_publication(&done));
+        assert!(!owes_publication(&published(&done, Uuid::nil())));
+    }
+
+    #[test]
+    fn attempts_of_one_run_are_counted_from_head_alone() {
+        assert_eq!(next_attempt(&head(), "a"), 1);
+        let first = opened(&head(), writer("a", 1), Uuid::nil());
+        assert_eq!(next_attempt(&first, "a"), 2);
+        let second = released(&opened(&first, writer("a", 2), Uuid::nil()), Uuid::nil());
+        assert_eq!(second.dead, ["a", "a.2"]);
+        assert_eq!(next_attempt(&second, "a"), 3);
+        assert_eq!(next_attempt(&second, "b"), 1);
+    }
+
+    #[test]
+    fn a_living_writer_is_waited_for_and_a_silent_one_is_not() {
+        let open = opened(&head(), writer("a", 1), Uuid::nil());
+        assert_eq!(
+            access(&open, "b", second(100), second(100)),
+            Access::WaitUntil(second(400))
+        );
+        assert_eq!(access(&open, "b", second(100), second(400)), Access::Open);
+        assert_eq!(access(&open, "a", second(100), second(100)), Access::Open);
+    }
+}
