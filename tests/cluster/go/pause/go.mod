@@ -1,0 +1,3 @@
+module backstay/tests/cluster/pause
+
+go 1.26.0
