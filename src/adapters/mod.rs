@@ -7,5 +7,6 @@
 //! Depends on `plan` and `api` only.
 
 pub mod clock;
+pub mod segment;
 pub mod store;
 pub mod tree;
