@@ -5,7 +5,9 @@
 //!
 //! Depends on `api` only.
 
+pub mod category;
 pub mod choose;
+pub mod filter;
 pub mod guard;
 pub mod head;
 pub mod key;
