@@ -6,7 +6,10 @@
 //!
 //! Depends on `plan` and `api` only.
 
+mod beneath;
 pub mod clock;
+pub mod mounted;
 pub mod segment;
 pub mod store;
 pub mod tree;
+pub mod xattrs;
