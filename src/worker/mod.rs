@@ -1,0 +1,10 @@
+//! One run per verb: the worker carries out what the plan decided, with the adapters' hands.
+//!
+//! It never names the Kubernetes API: it is told what to do by a [`crate::api::run::RunSpec`] and
+//! answers with a [`crate::api::report::RunReport`], in a pod and on a plain host alike. It never
+//! deletes a version of an object, and it never reports what it has not seen happen.
+//!
+//! One value's path: [`walk`] sends the entries of a tree in key order; they are joined with the
+//! rows of the last commit; what is new or changed is sent and pinned by a row of the next one.
+
+pub mod walk;
