@@ -8,8 +8,12 @@
 
 mod beneath;
 pub mod clock;
+pub mod credentials;
 pub mod mounted;
+pub mod s3;
+mod sdk;
 pub mod segment;
+pub mod sns;
 pub mod store;
 pub mod tree;
 pub mod xattrs;

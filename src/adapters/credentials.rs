@@ -1,0 +1,263 @@
+//! Who we are to the cloud: exactly the configured kind of identity, and no other.
+//!
+//! No kind ever asks the instance metadata service: in a cluster its answer would be the node's
+//! identity, which is not the tenant's. Secrets stand in no `Debug` and no `Display`.
+
+mod files;
+mod pod_identity;
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials as Keys;
+use aws_credential_types::provider::error::CredentialsError as SdkCredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+
+/// A kind of identity, and where it is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// The keys of a mounted Secret, as files of a directory: `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY` and, where there is one, `AWS_SESSION_TOKEN`. They are read again
+    /// every few minutes, so that a rotation is followed.
+    Files {
+        /// Where the Secret is mounted.
+        directory: PathBuf,
+    },
+    /// A role that the token of a service account may assume (IRSA).
+    WebIdentity {
+        /// The role's ARN.
+        role_arn: String,
+        /// The projected token. It is read again whenever the role is assumed anew.
+        token_file: PathBuf,
+    },
+    /// EKS Pod Identity: keys from the agent of the node.
+    PodIdentity {
+        /// The agent's address; no other than the agent's is accepted.
+        uri: String,
+        /// The projected token that the agent wants to see.
+        token_file: PathBuf,
+    },
+    /// What the AWS tools of a plain host use: environment, profile, web identity.
+    Ambient,
+}
+
+/// Why there are no credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// A Secret lacks a key, or the key is empty.
+    #[error("the secret has no {name} (or it is empty) in {}", directory.display())]
+    FileMissing {
+        /// The Secret's key.
+        name: &'static str,
+        /// Where the Secret is mounted.
+        directory: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("read {}", path.display())]
+    ReadFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The address is not that of the Pod Identity agent.
+    #[error("container credentials come from the Pod Identity agent only, not from {uri}")]
+    AddressNotAllowed {
+        /// The address.
+        uri: String,
+    },
+    /// A plain host has none.
+    #[error("no credentials in the environment, a profile or a web identity")]
+    NotConfigured,
+    /// Whoever hands them out says no.
+    #[error("{by} hands out no credentials: {code}")]
+    Refused {
+        /// Who said no.
+        by: &'static str,
+        /// The error code.
+        code: String,
+    },
+    /// Whoever hands them out does not answer.
+    #[error("{by} does not answer")]
+    Unavailable {
+        /// Who does not answer.
+        by: &'static str,
+        /// What was seen.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl CredentialsError {
+    /// Whether the same may succeed later without anybody acting.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::FileMissing { .. }
+            | Self::ReadFile { .. }
+            | Self::AddressNotAllowed { .. }
+            | Self::NotConfigured
+            | Self::Refused { .. } => false,
+        }
+    }
+}
+
+impl Credentials {
+    /// Looks at what can be seen without asking anybody: files and addresses.
+    pub fn check(&self) -> Result<(), CredentialsError> {
+        match self {
+            Self::Files { directory } => files::read(directory).map(|_| ()),
+            Self::WebIdentity { token_file, .. } => files::read_token(token_file).map(|_| ()),
+            Self::PodIdentity { uri, token_file } => {
+                pod_identity::check_address(uri)?;
+                files::read_token(token_file).map(|_| ())
+            }
+            Self::Ambient => Ok(()),
+        }
+    }
+
+    /// What a client of the SDK asks for keys. Roles are assumed in the region.
+    pub(in crate::adapters) fn provider(&self, region: &str) -> SharedCredentialsProvider {
+        let provider = match self {
+            Self::Files { directory } => Provider::Files {
+                directory: directory.clone(),
+            },
+            Self::WebIdentity {
+                role_arn,
+                token_file,
+            } => Provider::WebIdentity(web_identity(role_arn, token_file, region)),
+            Self::PodIdentity { uri, token_file } => Provider::PodIdentity {
+                uri: uri.clone(),
+                token_file: token_file.clone(),
+            },
+            Self::Ambient => Provider::Ambient(ambient(region)),
+        };
+        SharedCredentialsProvider::new(provider)
+    }
+}
+
+#[derive(Debug)]
+enum Provider {
+    Files { directory: PathBuf },
+    WebIdentity(WebIdentityTokenCredentialsProvider),
+    PodIdentity { uri: String, token_file: PathBuf },
+    Ambient(CredentialsProviderChain),
+}
+
+impl Provider {
+    async fn keys(&self) -> Result<Keys, CredentialsError> {
+        match self {
+            Self::Files { directory } => files::read(directory),
+            Self::WebIdentity(provider) => provider.provide_credentials().await.map_err(from_sdk),
+            Self::PodIdentity { uri, token_file } => pod_identity::keys(uri, token_file).await,
+            Self::Ambient(chain) => chain.provide_credentials().await.map_err(from_sdk),
+        }
+    }
+}
+
+impl ProvideCredentials for Provider {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            self.keys()
+                .await
+                .map_err(SdkCredentialsError::provider_error)
+        })
+    }
+}
+
+fn web_identity(
+    role_arn: &str,
+    token_file: &std::path::Path,
+    region: &str,
+) -> WebIdentityTokenCredentialsProvider {
+    WebIdentityTokenCredentialsProvider::builder()
+        .configure(&sdk_config(region))
+        .static_configuration(StaticConfiguration {
+            web_identity_token_file: token_file.to_owned(),
+            role_arn: role_arn.to_owned(),
+            session_name: "backstay".to_owned(),
+        })
+        .build()
+}
+
+fn ambient(region: &str) -> CredentialsProviderChain {
+    let config = sdk_config(region);
+    let profile = ProfileFileCredentialsProvider::builder()
+        .configure(&config)
+        // A profile may name the metadata service as its source.
+        .with_custom_provider("Ec2InstanceMetadata", NoMetadataService)
+        .build();
+    let web_identity = WebIdentityTokenCredentialsProvider::builder()
+        .configure(&config)
+        .build();
+    CredentialsProviderChain::first_try(
+        "Environment",
+        EnvironmentVariableCredentialsProvider::new(),
+    )
+    .or_else("Profile", profile)
+    .or_else("WebIdentity", web_identity)
+}
+
+fn sdk_config(region: &str) -> ProviderConfig {
+    ProviderConfig::without_region()
+        .with_region(Some(Region::new(region.to_owned())))
+        .with_behavior_version(Some(BehaviorVersion::latest()))
+}
+
+#[derive(Debug)]
+struct NoMetadataService;
+
+impl ProvideCredentials for NoMetadataService {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(SdkCredentialsError::not_loaded(
+            "the instance metadata service is never asked",
+        )))
+    }
+}
+
+fn from_sdk(error: SdkCredentialsError) -> CredentialsError {
+    if matches!(error, SdkCredentialsError::CredentialsNotLoaded(_)) {
+        return CredentialsError::NotConfigured;
+    }
+    match refusal(&error) {
+        Some(code) => CredentialsError::Refused {
+            by: "AWS STS",
+            code,
+        },
+        None => CredentialsError::Unavailable {
+            by: "AWS STS",
+            source: Box::new(error),
+        },
+    }
+}
+
+/// The code of an answer in which the token service says no; none for its own failures.
+fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let answer = cause.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError>>();
+        if let Some(SdkError::ServiceError(answer)) = answer {
+            let is_final = answer.raw().status().is_client_error();
+            return is_final.then(|| answer.err().code().unwrap_or("Unknown").to_owned());
+        }
+        next = cause.source();
+    }
+    None
+}

@@ -1,0 +1,130 @@
+//! What the clients of AWS services share: how they wait, and what they may repeat.
+//!
+//! A tenant may name any endpoint, and what is told here ends in a status that the tenant reads.
+//! So no more than an error code and one bounded line comes out of an answer; never a body, a
+//! header or an address.
+
+use std::error::Error;
+
+use aws_config::AppName;
+
+use super::credentials::CredentialsError;
+
+/// How often one request is sent at most. The SDK pauses between attempts, up to 20 s, and stops
+/// earlier when most of a client's requests fail.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>
+pub(super) const ATTEMPTS_MAX: u32 = 4;
+
+/// The longest error code that is passed on; the services' own are shorter.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+const CODE_MAX_BYTES: usize = 64;
+
+/// The longest text that is passed on.
+const DETAIL_MAX_CHARS: usize = 200;
+
+/// The name that requests carry, for whoever reads the audit trail.
+pub(super) fn app_name() -> AppName {
+    AppName::new("backstay").expect("letters are allowed in it")
+}
+
+/// An error and its causes, each said once.
+pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !told.ends_with(&text) {
+            told.push_str(": ");
+            told.push_str(&text);
+        }
+        next = cause.source();
+    }
+    told
+}
+
+/// Why there were no credentials, where that is why a request failed.
+pub(super) fn credentials_error<'a>(
+    error: &'a (dyn Error + 'static),
+) -> Option<&'a CredentialsError> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref::<CredentialsError>() {
+            return Some(found);
+        }
+        next = cause.source();
+    }
+    None
+}
+
+/// An error code, if it is one.
+pub(super) fn code(code: Option<&str>) -> Option<&str> {
+    code.filter(|code| {
+        !code.is_empty()
+            && code.len() <= CODE_MAX_BYTES
+            && code
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+    })
+}
+
+/// A code and what was said with it, or the code alone.
+pub(super) fn with_code(code: &str, detail: &str) -> String {
+    if detail.is_empty() {
+        code.to_owned()
+    } else {
+        format!("{code}: {detail}")
+    }
+}
+
+/// A text without line breaks and other control characters, and not too long.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .take(DETAIL_MAX_CHARS)
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_a_word() {
+        assert_eq!(code(Some("NoSuchKey")), Some("NoSuchKey"));
+        assert_eq!(
+            code(Some("KMS.DisabledException")),
+            Some("KMS.DisabledException")
+        );
+        for word in ["", "two words", "<html>", "a/b", &"x".repeat(65)] {
+            assert_eq!(code(Some(word)), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_one_bounded_line() {
+        assert_eq!(one_line(" a\nb\u{1b}[0m "), "a b [0m");
+        assert_eq!(
+            one_line(&"é".repeat(1000)).chars().count(),
+            DETAIL_MAX_CHARS
+        );
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let inner = std::io::Error::other("refused");
+        let outer = CredentialsError::Unavailable {
+            by: "the agent",
+            source: Box::new(inner),
+        };
+        assert_eq!(causes(&outer), "the agent does not answer: refused");
+        assert!(credentials_error(&outer).is_some());
+    }
+}

@@ -1,0 +1,412 @@
+//! An SNS topic.
+//!
+//! # Guarantees
+//! A notice arrives at least once: when a reply is lost, it is sent again.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_sdk_sns::Client;
+use aws_sdk_sns::config::Region;
+use aws_sdk_sns::config::http::HttpResponse;
+use aws_sdk_sns::config::retry::RetryConfig;
+use aws_sdk_sns::config::timeout::TimeoutConfig;
+use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sns::types::MessageAttributeValue;
+
+use super::credentials::{Credentials, CredentialsError};
+use super::sdk::{self, ATTEMPTS_MAX, app_name, causes, credentials_error, one_line, with_code};
+use crate::api::policy;
+
+/// The most bytes that body, attribute names, types and values may have together.
+/// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
+pub const NOTICE_MAX_BYTES: usize = 256 * 1024;
+
+/// The most characters of a subject, ASCII without control characters.
+/// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
+pub const SUBJECT_MAX_CHARS: usize = 99;
+
+/// The most attributes that reach a queue with raw delivery; it drops notices with more.
+/// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>
+pub const ATTRIBUTES_MAX: usize = 10;
+
+/// How long to wait for a connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long one attempt may take.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(30);
+
+/// A topic, and who we are to it.
+#[derive(Clone, Debug)]
+pub struct SnsTopic {
+    client: Client,
+    arn: String,
+}
+
+/// What a topic tells its subscribers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The subject of an e-mail; ASCII, [`SUBJECT_MAX_CHARS`] at most.
+    pub subject: String,
+    /// The text, the same for every kind of subscriber.
+    pub body: String,
+    /// What subscribers filter by; [`ATTRIBUTES_MAX`] at most, none of them empty.
+    pub attributes: Vec<(String, Attribute)>,
+}
+
+/// A value that subscribers filter by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attribute {
+    /// A text.
+    String(String),
+    /// A number, which filters can compare.
+    Number(i64),
+}
+
+/// Why a notice was not published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SnsError {
+    /// The ARN is not that of a topic.
+    #[error("not the arn of a topic: {arn}")]
+    NotATopic {
+        /// The ARN.
+        arn: String,
+    },
+    /// The notice breaks a rule of SNS.
+    #[error("the notice's {what}")]
+    Malformed {
+        /// Which rule.
+        what: &'static str,
+    },
+    /// The topic does not exist.
+    #[error("topic does not exist: {topic}")]
+    TopicGone {
+        /// The topic's ARN.
+        topic: String,
+    },
+    /// The identity may not publish.
+    #[error("Publish on {topic} was refused: {code}")]
+    AccessDenied {
+        /// The topic's ARN.
+        topic: String,
+        /// The error code.
+        code: String,
+    },
+    /// No answer, or one that says that the service is not well. It may have been published.
+    #[error("Publish on {topic} failed: {detail}")]
+    Unavailable {
+        /// The topic's ARN.
+        topic: String,
+        /// What was seen.
+        detail: String,
+    },
+    /// The service refused the notice for another reason.
+    #[error("Publish on {topic} was refused: {code}: {detail}")]
+    Refused {
+        /// The topic's ARN.
+        topic: String,
+        /// The error code.
+        code: String,
+        /// The service's own words.
+        detail: String,
+    },
+}
+
+impl SnsError {
+    /// Whether the same notice may be published later without anybody acting.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::NotATopic { .. }
+            | Self::Malformed { .. }
+            | Self::TopicGone { .. }
+            | Self::AccessDenied { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+}
+
+impl SnsTopic {
+    /// Makes a client. No request is sent. The region is the one in the ARN.
+    pub fn new(topic: &policy::SnsTopic, credentials: &Credentials) -> Result<Self, SnsError> {
+        let arn = &topic.topic_arn;
+        let region = region(arn)
+            .ok_or_else(|| SnsError::NotATopic { arn: arn.clone() })?
+            .to_owned();
+        let mut config = aws_sdk_sns::Config::builder()
+            .behavior_version_latest()
+            .app_name(app_name())
+            .credentials_provider(credentials.provider(&region))
+            .region(Region::new(region))
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_WITHIN)
+                    .operation_attempt_timeout(ATTEMPT_WITHIN)
+                    .build(),
+            );
+        config.set_endpoint_url(topic.endpoint.clone());
+        Ok(Self {
+            client: Client::from_conf(config.build()),
+            arn: arn.clone(),
+        })
+    }
+
+    /// Publishes a notice; answers with the message's id.
+    pub async fn publish(&self, notice: Notice) -> Result<String, SnsError> {
+        check(&notice)?;
+        let mut operation = self
+            .client
+            .publish()
+            .topic_arn(&self.arn)
+            .subject(notice.subject)
+            .message(notice.body);
+        for (name, attribute) in &notice.attributes {
+            operation = operation.message_attributes(name, value(attribute));
+        }
+        let answer = operation
+            .send()
+            .await
+            .map_err(|error| self.failed(&error))?;
+        answer
+            .message_id
+            .ok_or_else(|| self.unavailable("the answer lacks MessageId"))
+    }
+
+    fn failed<E>(&self, error: &SdkError<E, HttpResponse>) -> SnsError
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        match error {
+            SdkError::ServiceError(answer) => {
+                let meta = answer.err().meta();
+                self.refused(answer.raw().status().as_u16(), meta.code(), meta.message())
+            }
+            SdkError::TimeoutError(_) => self.unavailable("no answer in time"),
+            SdkError::ResponseError(_) => {
+                self.unavailable("the answer broke off or is not that of SNS")
+            }
+            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) | _ => {
+                match credentials_error(error) {
+                    Some(error) => self.without_credentials(error),
+                    None => self.unavailable(&causes(error)),
+                }
+            }
+        }
+    }
+
+    fn refused(&self, status: u16, code: Option<&str>, message: Option<&str>) -> SnsError {
+        let topic = self.arn.clone();
+        let word = sdk::code(code);
+        let detail = message.unwrap_or_default();
+        let named = word.map_or_else(|| format!("HTTP {status}"), str::to_owned);
+        match (word.unwrap_or_default(), status) {
+            ("NotFound" | "NotFoundException", _) => SnsError::TopicGone { topic },
+            (_, 429 | 500..=599)
+            | (
+                "Throttling" | "Throttled" | "KMSThrottling" | "InternalError"
+                | "ServiceUnavailable",
+                _,
+            ) => self.unavailable(&with_code(&named, detail)),
+            (_, 401 | 403) => SnsError::AccessDenied { topic, code: named },
+            _ => SnsError::Refused {
+                topic,
+                code: named,
+                detail: one_line(detail),
+            },
+        }
+    }
+
+    fn without_credentials(&self, error: &CredentialsError) -> SnsError {
+        let topic = self.arn.clone();
+        match error {
+            CredentialsError::Unavailable { .. } => self.unavailable(&causes(error)),
+            CredentialsError::Refused { code, .. } => SnsError::AccessDenied {
+                topic,
+                code: code.clone(),
+            },
+            CredentialsError::FileMissing { .. }
+            | CredentialsError::ReadFile { .. }
+            | CredentialsError::AddressNotAllowed { .. }
+            | CredentialsError::NotConfigured => SnsError::Refused {
+                topic,
+                code: "CredentialsMissing".to_owned(),
+                detail: one_line(&causes(error)),
+            },
+        }
+    }
+
+    fn unavailable(&self, detail: &str) -> SnsError {
+        SnsError::Unavailable {
+            topic: self.arn.clone(),
+            detail: one_line(detail),
+        }
+    }
+}
+
+/// The region in `arn:<partition>:sns:<region>:<account>:<name>`.
+fn region(arn: &str) -> Option<&str> {
+    let mut fields = arn.split(':');
+    let (scheme, _partition, service) = (fields.next()?, fields.next()?, fields.next()?);
+    let (region, account, name) = (fields.next()?, fields.next()?, fields.next()?);
+    let is_topic = scheme == "arn" && service == "sns" && fields.next().is_none();
+    let is_whole = !region.is_empty() && !account.is_empty() && !name.is_empty();
+    (is_topic && is_whole).then_some(region)
+}
+
+/// What SNS would refuse, or accept and then not deliver.
+fn check(notice: &Notice) -> Result<(), SnsError> {
+    let subject = &notice.subject;
+    let is_plain = subject
+        .bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if subject.trim() != subject || subject.is_empty() || !is_plain {
+        return Err(SnsError::Malformed {
+            what: "subject is not a line of ASCII",
+        });
+    }
+    if subject.len() > SUBJECT_MAX_CHARS {
+        return Err(SnsError::Malformed {
+            what: "subject is too long",
+        });
+    }
+    if notice.body.is_empty() {
+        return Err(SnsError::Malformed {
+            what: "body is empty",
+        });
+    }
+    if notice.attributes.len() > ATTRIBUTES_MAX {
+        return Err(SnsError::Malformed {
+            what: "attributes are too many",
+        });
+    }
+    let mut size_bytes = notice.body.len();
+    for (name, attribute) in &notice.attributes {
+        let (kind, text) = written(attribute);
+        if name.is_empty() || text.is_empty() {
+            return Err(SnsError::Malformed {
+                what: "attribute is empty",
+            });
+        }
+        size_bytes += name.len() + kind.len() + text.len();
+    }
+    if size_bytes > NOTICE_MAX_BYTES {
+        return Err(SnsError::Malformed {
+            what: "body and attributes are too large",
+        });
+    }
+    Ok(())
+}
+
+fn value(attribute: &Attribute) -> MessageAttributeValue {
+    let (kind, text) = written(attribute);
+    MessageAttributeValue::builder()
+        .data_type(kind)
+        .string_value(text)
+        .build()
+        .expect("the data type, which is all it requires, is set")
+}
+
+fn written(attribute: &Attribute) -> (&'static str, String) {
+    match attribute {
+        Attribute::String(text) => ("String", text.clone()),
+        Attribute::Number(number) => ("Number", number.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice() -> Notice {
+        Notice {
+            subject: "Backup done".to_owned(),
+            body: "All is well.".to_owned(),
+            attributes: vec![],
+        }
+    }
+
+    fn refused(notice: &Notice) -> &'static str {
+        match check(notice) {
+            Err(SnsError::Malformed { what }) => what,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_region_is_that_of_the_topic() {
+        assert_eq!(
+            region("arn:aws:sns:eu-south-1:123456789012:backups"),
+            Some("eu-south-1")
+        );
+        assert_eq!(
+            region("arn:aws-cn:sns:cn-north-1:123456789012:b"),
+            Some("cn-north-1")
+        );
+        for other in [
+            "",
+            "arn:aws:sqs:eu-south-1:1:q",
+            "arn:aws:sns::1:t",
+            "arn:aws:sns:r:1:t:s",
+        ] {
+            assert_eq!(region(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn t10_a_subject_is_one_plain_line() {
+        assert_eq!(check(&notice()), Ok(()));
+        for subject in ["", " x", "a\nb", "naïve", "\u{202e}x", "tab\t"] {
+            let notice = Notice {
+                subject: subject.to_owned(),
+                ..notice()
+            };
+            assert_eq!(
+                refused(&notice),
+                "subject is not a line of ASCII",
+                "{subject:?}"
+            );
+        }
+        let long = Notice {
+            subject: "x".repeat(SUBJECT_MAX_CHARS + 1),
+            ..notice()
+        };
+        assert_eq!(refused(&long), "subject is too long");
+    }
+
+    #[test]
+    fn what_would_not_be_delivered_is_refused() {
+        let attribute = |text: &str| ("name".to_owned(), Attribute::String(text.to_owned()));
+        let many = vec![attribute("x"); ATTRIBUTES_MAX + 1];
+        assert_eq!(
+            refused(&Notice {
+                attributes: many,
+                ..notice()
+            }),
+            "attributes are too many"
+        );
+        let empty = vec![attribute("")];
+        assert_eq!(
+            refused(&Notice {
+                attributes: empty,
+                ..notice()
+            }),
+            "attribute is empty"
+        );
+        let body = "x".repeat(NOTICE_MAX_BYTES);
+        assert_eq!(
+            check(&Notice {
+                body: body.clone(),
+                ..notice()
+            }),
+            Ok(())
+        );
+        let over = Notice {
+            body,
+            attributes: vec![attribute("x")],
+            ..notice()
+        };
+        assert_eq!(refused(&over), "body and attributes are too large");
+    }
+}
