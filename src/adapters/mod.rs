@@ -15,5 +15,6 @@ mod sdk;
 pub mod segment;
 pub mod sns;
 pub mod store;
+pub mod termination;
 pub mod tree;
 pub mod xattrs;

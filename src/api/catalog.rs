@@ -6,7 +6,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::outcome::Outcome;
-use super::report::NotCaptured;
+use super::report::{NotCaptured, Trouble};
 use super::run::SourceIdentity;
 
 /// The version of the repository that this build writes. A higher one is refused, never rewritten.
@@ -66,6 +66,9 @@ pub struct Head {
     /// The source that a person has accepted in place of the repository's first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<SourceIdentity>,
+    /// The runs that failed since the last one that did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
     /// When a run last found the source as the commit has it.
     pub last_check: Option<jiff::Timestamp>,
     /// Fresh at every write: it tells one's own write from another's after a lost reply.
@@ -136,8 +139,8 @@ pub struct Commit {
     /// Its time: by the store's clock, after the last byte of the source was read, and at least
     /// a millisecond after its parent's.
     pub time: jiff::Timestamp,
-    /// The commit before it, and others 2, 4, 8… back, in this order, so that any restore point
-    /// is found in a logarithmic number of requests.
+    /// The commit before it, and then, for 2, 4, 8…, the nearest one before it whose sequence is
+    /// a multiple of that: any restore point is found in a logarithmic number of requests.
     pub ancestors: Vec<CommitRef>,
     /// Whether everything is in it.
     pub outcome: Outcome,
@@ -434,8 +437,8 @@ impl Nanoseconds {
     /// The time as seconds and nanoseconds, the latter never negative.
     #[must_use]
     pub fn to_parts(self) -> (i64, u32) {
-        let nanoseconds = u32::try_from(self.0.rem_euclid(1_000_000_000))
-            .expect("a remainder of 1e9 fits 32 bits");
+        // A remainder of 1e9 fits 32 bits.
+        let nanoseconds = u32::try_from(self.0.rem_euclid(1_000_000_000)).unwrap_or_default();
         (self.0.div_euclid(1_000_000_000), nanoseconds)
     }
 }

@@ -13,4 +13,5 @@ pub mod catalog;
 pub mod outcome;
 pub mod policy;
 pub mod report;
+pub mod restore;
 pub mod run;

@@ -50,6 +50,9 @@ pub struct RunReport {
     /// The newest restore point before this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<RestorePoint>,
+    /// The runs before this one that failed, where the last one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
     /// Files by what became of them.
     pub files: FileCounts,
     /// Bytes read, sent and held.
@@ -66,6 +69,45 @@ pub struct RunReport {
     /// Whether the notice that was owed has been sent; absent where none was owed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_sent: Option<bool>,
+}
+
+impl RunReport {
+    /// The report of a run that has just started.
+    #[must_use]
+    pub fn started(run: &str, start_time: jiff::Timestamp) -> Self {
+        Self {
+            version: RUN_REPORT_VERSION,
+            run: run.to_owned(),
+            attempt: 1,
+            phase: Phase::Started,
+            outcome: None,
+            reason: None,
+            message: String::new(),
+            start_time,
+            completion_time: None,
+            restore_point: None,
+            previous: None,
+            trouble: None,
+            files: FileCounts::default(),
+            bytes: ByteCounts::default(),
+            requests: BTreeMap::new(),
+            not_captured: Vec::new(),
+            warnings: Vec::new(),
+            notice_sent: None,
+        }
+    }
+}
+
+/// Runs that failed, one after the other.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Trouble {
+    /// When the first of them ended, by the store's clock.
+    pub since: jiff::Timestamp,
+    /// How many there were.
+    pub runs: u32,
+    /// Why the last of them failed.
+    pub reason: Reason,
 }
 
 /// How far a run came.

@@ -58,13 +58,19 @@ pub fn choose(
             Decision::Describe
         };
     }
-    match journal {
-        Some(journal) if as_parent && journal.is_parents_pin => Decision::Keep,
-        Some(journal) if matches(&journal.known) => Decision::Adopt,
-        Some(_) => Decision::Send,
-        None if as_parent => Decision::Keep,
-        None if parent.is_some_and(|known| may_be_equal(known, now, layout)) => Decision::Compare,
-        None => Decision::Send,
+    if let Some(journal) = journal {
+        return match (as_parent && journal.is_parents_pin, matches(&journal.known)) {
+            (true, _) => Decision::Keep,
+            (false, true) => Decision::Adopt,
+            (false, false) => Decision::Send,
+        };
+    }
+    if as_parent {
+        Decision::Keep
+    } else if parent.is_some_and(|known| may_be_equal(known, now, layout)) {
+        Decision::Compare
+    } else {
+        Decision::Send
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Suspicion {
     },
     /// The root is another directory than it was.
     AnotherRoot,
+    /// The source is another one than the repository was made for.
+    AnotherSource,
 }
 
 /// Checks the sums. `max_percent` of the parent's rows may be gone.
@@ -100,6 +102,9 @@ impl Suspicion {
                                   volume, or a mount that is missing)"
                     .to_owned()
             }
+            Self::AnotherSource => "the source is not the one that this repository was made for \
+                                    (a claim that was made anew, or another host or directory)"
+                .to_owned(),
         };
         format!(
             "{what}; nothing was deleted. If this is intended, approve run {run}: annotate the \

@@ -4,6 +4,8 @@
 use uuid::Uuid;
 
 use crate::api::catalog::{CommitRef, FORMAT_VERSION, Head, Repository, Writer};
+use crate::api::outcome::Reason;
+use crate::api::report::Trouble;
 
 /// How long a writer is believed to be alive after its last sign of life.
 pub const LEASE_STALE_SECONDS: i64 = 5 * 60;
@@ -26,6 +28,7 @@ pub fn initial(repository: &Repository, nonce: Uuid) -> Head {
         claimed: Vec::new(),
         probed: Vec::new(),
         adopted: None,
+        trouble: None,
         last_check: None,
         nonce,
     }
@@ -48,14 +51,21 @@ pub fn opened(head: &Head, writer: Writer, nonce: Uuid) -> Head {
     }
 }
 
-/// Committed: the restore point stands, and the journal of dead runs is used up.
+/// Committed: the restore point stands, and the journal of dead runs is used up. A commit that
+/// drops nothing is published at once.
 #[must_use]
-pub fn committed(head: &Head, commit: CommitRef, nonce: Uuid) -> Head {
+pub fn committed(head: &Head, commit: CommitRef, drops: bool, nonce: Uuid) -> Head {
     Head {
+        published: if drops {
+            head.published
+        } else {
+            commit.sequence
+        },
         commit: Some(commit),
         writer: None,
         superseding_since: None,
         dead: Vec::new(),
+        trouble: None,
         nonce,
         ..head.clone()
     }
@@ -73,28 +83,50 @@ pub fn published(head: &Head, nonce: Uuid) -> Head {
     }
 }
 
+/// Closed by a writer that has nothing left to do.
+#[must_use]
+pub fn closed(head: &Head, nonce: Uuid) -> Head {
+    Head {
+        writer: None,
+        nonce,
+        ..head.clone()
+    }
+}
+
 /// Checked: the source is as the newest commit has it.
 #[must_use]
 pub fn checked(head: &Head, at: jiff::Timestamp, nonce: Uuid) -> Head {
     Head {
         writer: None,
         dead: Vec::new(),
+        trouble: None,
         last_check: Some(at),
         nonce,
         ..head.clone()
     }
 }
 
-/// Released by a writer that gives up: what it has written is the next one's journal.
+/// Released by a writer that failed: what it has written is the next one's journal, and the next
+/// one that does not fail announces a recovery.
 #[must_use]
-pub fn released(head: &Head, nonce: Uuid) -> Head {
+pub fn released(head: &Head, reason: Reason, at: jiff::Timestamp, nonce: Uuid) -> Head {
     let mut dead = head.dead.clone();
     if let Some(writer) = &head.writer {
         remember(&mut dead, writer.id());
     }
+    let (since, runs) = match &head.trouble {
+        Some(trouble) => (trouble.since, trouble.runs.saturating_add(1)),
+        None => (at, 1),
+    };
+    let trouble = Some(Trouble {
+        since,
+        runs,
+        reason,
+    });
     Head {
         writer: None,
         dead,
+        trouble,
         nonce,
         ..head.clone()
     }
@@ -213,7 +245,13 @@ mod tests {
             writer("b", 1),
             Uuid::nil(),
         );
-        let done = committed(&open, commit(1), Uuid::nil());
+        assert!(!owes_publication(&committed(
+            &open,
+            commit(1),
+            false,
+            Uuid::nil()
+        )));
+        let done = committed(&open, commit(1), true, Uuid::nil());
         assert!(done.writer.is_none() && done.dead.is_empty());
         assert!(owes_publication(&done));
         assert!(!owes_publication(&published(&done, Uuid::nil())));
@@ -224,10 +262,28 @@ mod tests {
         assert_eq!(next_attempt(&head(), "a"), 1);
         let first = opened(&head(), writer("a", 1), Uuid::nil());
         assert_eq!(next_attempt(&first, "a"), 2);
-        let second = released(&opened(&first, writer("a", 2), Uuid::nil()), Uuid::nil());
+        let again = opened(&first, writer("a", 2), Uuid::nil());
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let second = released(&again, Reason::Interrupted, at, Uuid::nil());
         assert_eq!(second.dead, ["a", "a.2"]);
         assert_eq!(next_attempt(&second, "a"), 3);
         assert_eq!(next_attempt(&second, "b"), 1);
+    }
+
+    #[test]
+    fn failures_are_counted_until_a_run_does_not_fail() {
+        let fail = |head: &Head, at| {
+            let open = opened(head, writer("a", 1), Uuid::nil());
+            released(&open, Reason::AccessDenied, second(at), Uuid::nil())
+        };
+        let failed = fail(&fail(&head(), 10), 20);
+        let trouble = Trouble {
+            since: second(10),
+            runs: 2,
+            reason: Reason::AccessDenied,
+        };
+        assert_eq!(failed.trouble, Some(trouble));
+        assert_eq!(checked(&failed, second(30), Uuid::nil()).trouble, None);
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn is_plain(path: &[u8]) -> bool {
     let mut previous = b'/';
     for &byte in path {
         let starts_with_dot = previous == b'/' && byte == b'.';
-        if byte < 0x20 || byte >= 0x7f || byte == b'%' || starts_with_dot {
+        if !(0x20..0x7f).contains(&byte) || byte == b'%' || starts_with_dot {
             return false;
         }
         previous = byte;
@@ -124,9 +124,9 @@ fn encode_component(component: &[u8], encoded: &mut String) {
         // `..` would otherwise keep a dot that some stores read as a component of its own.
         for &byte in &component[1..] {
             if byte == b'.' {
-                escape(b".", encoded)
+                escape(b".", encoded);
             } else {
-                encoded.push(char::from(byte))
+                encoded.push(char::from(byte));
             }
         }
         return;

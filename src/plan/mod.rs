@@ -5,6 +5,7 @@
 //!
 //! Depends on `api` only.
 
+pub mod ancestry;
 pub mod category;
 pub mod choose;
 pub mod filter;
@@ -12,5 +13,8 @@ pub mod guard;
 pub mod head;
 pub mod key;
 pub mod layout;
+pub mod location;
+pub mod notice;
 pub mod parts;
+pub mod place;
 pub mod preflight;

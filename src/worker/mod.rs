@@ -7,4 +7,13 @@
 //! One value's path: [`walk`] sends the entries of a tree in key order; they are joined with the
 //! rows of the last commit; what is new or changed is sent and pinned by a row of the next one.
 
+pub mod backup;
+pub mod failure;
+pub mod head;
+pub mod lease;
+pub mod progress;
+pub mod report;
+pub mod repository;
+pub mod rows;
+pub mod stop;
 pub mod walk;

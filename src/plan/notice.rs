@@ -1,0 +1,403 @@
+//! The notice of a run: a text that an owner understands, and typed attributes to filter on.
+//!
+//! Nothing here is markup, and no name can become any: names are escaped, the subject is plain
+//! ASCII, and links are not made.
+
+use std::fmt::Write;
+
+use crate::api::outcome::{Outcome, Reason};
+use crate::api::policy::Notice as Kind;
+use crate::api::report::{RestorePoint, RunReport};
+
+/// The longest subject that SNS takes.
+/// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
+const SUBJECT_MAX_CHARACTERS: usize = 100;
+
+/// How many entries that were not captured are named.
+const NAMED_MAX: usize = 10;
+
+/// Whose run it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The cluster's name, or the host's.
+    pub cluster: &'a str,
+    /// The policy's namespace.
+    pub namespace: &'a str,
+    /// The policy.
+    pub policy: &'a str,
+    /// The source.
+    pub source: &'a str,
+}
+
+/// A notice, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is about.
+    pub kind: Kind,
+    /// One line of plain ASCII, 100 characters at most.
+    pub subject: String,
+    /// Plain text.
+    pub body: String,
+    /// Attributes by name.
+    pub attributes: Vec<(&'static str, Attribute)>,
+}
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attribute {
+    /// A text.
+    Text(String),
+    /// A number.
+    Number(u64),
+}
+
+/// The notice of a run that is over.
+#[must_use]
+pub fn notice(origin: &Origin<'_>, report: &RunReport) -> Notice {
+    let kind = kind(report);
+    let verb = match kind {
+        Kind::Succeeded => "succeeded",
+        Kind::Partial => "is incomplete",
+        Kind::Failed => "FAILED",
+        Kind::Recovered => "works again",
+    };
+    let Origin {
+        namespace,
+        policy,
+        source,
+        ..
+    } = origin;
+    Notice {
+        kind,
+        subject: subject(&format!("Backup of {source} ({namespace}/{policy}) {verb}")),
+        body: body(origin, report, verb),
+        attributes: attributes(origin, report, kind),
+    }
+}
+
+/// What a run is about to tell: a success after a run that was not one is a recovery.
+fn kind(report: &RunReport) -> Kind {
+    let was_partial = report
+        .previous
+        .as_ref()
+        .is_some_and(|point| point.outcome == Outcome::Partial);
+    match report.outcome {
+        Some(Outcome::Succeeded) if was_partial || report.trouble.is_some() => Kind::Recovered,
+        Some(Outcome::Succeeded) => Kind::Succeeded,
+        Some(Outcome::Partial) => Kind::Partial,
+        Some(Outcome::Failed | Outcome::Unclear) | None => Kind::Failed,
+    }
+}
+
+fn subject(text: &str) -> String {
+    let ascii = text.chars().map(|c| {
+        if c.is_ascii_graphic() || c == ' ' {
+            c
+        } else {
+            '?'
+        }
+    });
+    ascii.take(SUBJECT_MAX_CHARACTERS).collect()
+}
+
+fn body(origin: &Origin<'_>, report: &RunReport, verb: &str) -> String {
+    let Origin {
+        cluster,
+        namespace,
+        policy,
+        source,
+    } = origin;
+    let mut text = format!(
+        "The backup of {source} (policy {policy}, namespace {namespace}, {cluster}) {verb}.\n\n"
+    );
+    if !report.message.is_empty() {
+        line(&mut text, "What happened", &report.message);
+    }
+    line(&mut text, "Files", &files(report));
+    line(&mut text, "Sent", &size(report.bytes.uploaded));
+    if report.files.total > 0 {
+        let held = format!(
+            "{} in {} entries",
+            size(report.bytes.total),
+            report.files.total
+        );
+        line(&mut text, "Restore point holds", &held);
+    }
+    if let Some(end) = report.completion_time {
+        let took = end.duration_since(report.start_time).as_secs();
+        line(
+            &mut text,
+            "Took",
+            &format!("{took} s, from {}", time(report.start_time)),
+        );
+    }
+    line(
+        &mut text,
+        "Newest restore point",
+        &point(report.restore_point.as_ref()),
+    );
+    if let Some(trouble) = &report.trouble {
+        let what = format!(
+            "{} run(s) since {}: {}",
+            trouble.runs,
+            time(trouble.since),
+            trouble.reason.as_str()
+        );
+        line(&mut text, "Failed before", &what);
+    }
+    line(&mut text, "What to do", advice(report));
+    name_missing(&mut text, report);
+    for warning in &report.warnings {
+        line(&mut text, "Note", warning);
+    }
+    line(&mut text, "Run", &report.run);
+    text
+}
+
+fn line(text: &mut String, label: &str, value: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{label}: {value}");
+}
+
+fn files(report: &RunReport) -> String {
+    let files = &report.files;
+    let mut text = format!(
+        "{} uploaded, {} unchanged, {} deleted, {} not captured",
+        files.uploaded, files.unchanged, files.deleted, files.not_captured
+    );
+    if files.fuzzy > 0 {
+        let _ = write!(text, ", {} changed while they were read", files.fuzzy);
+    }
+    text
+}
+
+fn point(point: Option<&RestorePoint>) -> String {
+    point.map_or_else(
+        || "none yet".to_owned(),
+        |point| format!("number {} of {}", point.sequence, time(point.time)),
+    )
+}
+
+fn name_missing(text: &mut String, report: &RunReport) {
+    if report.not_captured.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\nNot captured:");
+    for entry in report.not_captured.iter().take(NAMED_MAX) {
+        let kept = if entry.stale {
+            " (an older copy is kept)"
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "  {}: {}{kept}", entry.path, entry.reason);
+    }
+    let missing = usize::try_from(report.files.not_captured).unwrap_or(usize::MAX);
+    if missing > NAMED_MAX {
+        let _ = writeln!(
+            text,
+            "  and {} more; the full report names them",
+            missing - NAMED_MAX
+        );
+    }
+    text.push('\n');
+}
+
+/// What an owner can do about it.
+fn advice(report: &RunReport) -> &'static str {
+    let Some(reason) = report.reason else {
+        return "look at the run's log";
+    };
+    match reason {
+        Reason::Complete => "nothing",
+        Reason::EntriesNotCaptured => {
+            "let the worker's user read the files named below, or exclude them in the policy"
+        }
+        Reason::Internal => "please report this with the run's log",
+        Reason::InvalidSpec => "correct the policy",
+        Reason::CredentialsMissing => "create the Secret that the policy names, with both keys",
+        Reason::RepositoryNotFound => "create the bucket, or correct its name in the policy",
+        Reason::AccessDenied => "give the identity the right that is named above",
+        Reason::PreflightRefused => "change the bucket's settings as said above",
+        Reason::Locked => "wait for the other run, or stop it",
+        Reason::Fenced => "nothing: the run that took over goes on",
+        Reason::IntegrityFailure => "do not write to the bucket by hand; look at the run's log",
+        Reason::TargetConflict => "choose another target or --conflict",
+        Reason::SourceSuspicious => {
+            "look at the source; if what is gone was meant to go, approve the run as said above"
+        }
+        Reason::LimitExceeded => "see the limits in the README",
+        Reason::ClockSkew => "set the clock of the host",
+        Reason::StorageUnavailable => {
+            "nothing if it passes by itself; otherwise check the network and the store"
+        }
+        Reason::DeadlineExceeded => "raise worker.activeDeadlineSeconds; the next run goes on",
+        Reason::LocalDiskFull => "make room on the disk",
+        Reason::Interrupted => "nothing: the next run goes on from there",
+        Reason::OutOfMemory => "raise worker.resources.limits.memory",
+        Reason::PodCreationFailed => "look at kubectl describe job",
+        Reason::WorkerLost => "look at the node; the next run goes on",
+    }
+}
+
+fn attributes(
+    origin: &Origin<'_>,
+    report: &RunReport,
+    kind: Kind,
+) -> Vec<(&'static str, Attribute)> {
+    let text = |value: &str| Attribute::Text(value.to_owned());
+    let kind = match kind {
+        Kind::Succeeded => "Succeeded",
+        Kind::Partial => "Partial",
+        Kind::Failed => "Failed",
+        Kind::Recovered => "Recovered",
+    };
+    vec![
+        ("notice", text(kind)),
+        (
+            "reason",
+            text(report.reason.map_or("Internal", Reason::as_str)),
+        ),
+        ("cluster", text(origin.cluster)),
+        ("namespace", text(origin.namespace)),
+        ("policy", text(origin.policy)),
+        ("source", text(origin.source)),
+        ("run", text(&report.run)),
+        ("filesUploaded", Attribute::Number(report.files.uploaded)),
+        (
+            "filesNotCaptured",
+            Attribute::Number(report.files.not_captured),
+        ),
+        ("bytesUploaded", Attribute::Number(report.bytes.uploaded)),
+    ]
+}
+
+/// A time to the second, as a reader has it.
+fn time(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A size with the unit that a reader has.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut tenths = u128::from(bytes) * 10;
+    let mut unit = "bytes";
+    for next in UNITS {
+        if tenths < 10_240 {
+            break;
+        }
+        tenths = tenths.div_ceil(1024);
+        unit = next;
+    }
+    if unit == "bytes" {
+        return format!("{bytes} bytes");
+    }
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::api::report::{FileCounts, NotCaptured, Phase, Trouble};
+
+    fn origin() -> Origin<'static> {
+        Origin {
+            cluster: "prod",
+            namespace: "acme",
+            policy: "office",
+            source: "files",
+        }
+    }
+
+    fn report(outcome: Outcome, reason: Reason) -> RunReport {
+        let start = "2026-11-01T02:00:00Z".parse().unwrap();
+        RunReport {
+            phase: Phase::Committed,
+            outcome: Some(outcome),
+            reason: Some(reason),
+            restore_point: Some(RestorePoint {
+                sequence: 14,
+                time: start,
+                outcome,
+            }),
+            completion_time: Some("2026-11-01T02:00:41Z".parse().unwrap()),
+            files: FileCounts {
+                uploaded: 12,
+                unchanged: 2000,
+                total: 2012,
+                ..FileCounts::default()
+            },
+            ..RunReport::started("run-1", start)
+        }
+    }
+
+    #[test]
+    fn a_success_says_what_and_how_much() {
+        let notice = notice(&origin(), &report(Outcome::Succeeded, Reason::Complete));
+        assert_eq!(notice.kind, Kind::Succeeded);
+        assert_eq!(notice.subject, "Backup of files (acme/office) succeeded");
+        for part in [
+            "12 uploaded, 2000 unchanged",
+            "number 14 of 2026-11-01 02:00:00 UTC",
+            "41 s",
+        ] {
+            assert!(notice.body.contains(part), "{part} in:\n{}", notice.body);
+        }
+    }
+
+    #[test]
+    fn a_success_after_trouble_is_a_recovery() {
+        let mut report = report(Outcome::Succeeded, Reason::Complete);
+        let since = report.start_time;
+        report.trouble = Some(Trouble {
+            since,
+            runs: 3,
+            reason: Reason::AccessDenied,
+        });
+        let notice = notice(&origin(), &report);
+        assert_eq!(notice.kind, Kind::Recovered);
+        assert!(
+            notice
+                .body
+                .contains("3 run(s) since 2026-11-01 02:00:00 UTC: AccessDenied")
+        );
+    }
+
+    #[test]
+    fn a_partial_run_names_the_first_files_and_counts_the_rest() {
+        let mut report = report(Outcome::Partial, Reason::EntriesNotCaptured);
+        report.files.not_captured = 25;
+        report.not_captured = (0..25)
+            .map(|n| NotCaptured {
+                path: format!("f{n}"),
+                reason: "denied".into(),
+                stale: n == 0,
+            })
+            .collect();
+        let body = notice(&origin(), &report).body;
+        assert!(body.contains("f0: denied (an older copy is kept)"));
+        assert!(body.contains("and 15 more"));
+        assert!(!body.contains("f10"));
+    }
+
+    #[test]
+    fn t10_a_subject_is_short_plain_ascii() {
+        let name = Arc::<str>::from("ü\n".repeat(200));
+        let origin = Origin {
+            source: &name,
+            ..origin()
+        };
+        let subject = notice(&origin, &report(Outcome::Failed, Reason::Internal)).subject;
+        assert!(subject.len() <= 100 && subject.chars().all(|c| c.is_ascii_graphic() || c == ' '));
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(size(0), "0 bytes");
+        assert_eq!(size(1023), "1023 bytes");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(5 << 30), "5.0 GiB");
+    }
+}

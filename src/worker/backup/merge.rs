@@ -1,0 +1,413 @@
+//! The merge: the walk, the parent's rows and the journal, three streams in the same order.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Backup;
+use super::capture::Candidate;
+use super::journal::{Found, Journal};
+use super::parent::{ParentRow, ParentRows};
+use super::session::Session;
+use super::window::{Pending, Slot, Window};
+use crate::adapters::clock;
+use crate::adapters::store::Store;
+use crate::adapters::tree::Tree;
+use crate::api::catalog::{Commit, Gone, Kind, Row};
+use crate::api::outcome::Reason;
+use crate::api::report::NotCaptured;
+use crate::plan::choose::{Decision, Journalled, Known, choose};
+use crate::plan::key;
+use crate::worker::failure::Failure;
+use crate::worker::walk::{Entry, Unreadable, WalkError, Walked, Walking};
+
+/// Joins the three streams and passes windows on in order.
+pub(super) struct Merge<S: Store, T: Tree> {
+    backup: Arc<Backup<S, T>>,
+    session: Arc<Session>,
+    trusts_parent: bool,
+    parent: ParentRows,
+    journal: Journal,
+    window: Window,
+    windows: mpsc::Sender<Window>,
+    permits: Arc<Semaphore>,
+    last_key: Vec<u8>,
+    /// Whether the row just taken was the last one of the parent's segment.
+    is_at_boundary: bool,
+    /// The prefix of the keys beneath a directory that could not be read.
+    unreadable: Option<Vec<u8>>,
+}
+
+impl<S: Store, T: Tree> Merge<S, T> {
+    pub(super) async fn new(
+        backup: Arc<Backup<S, T>>,
+        session: Arc<Session>,
+        parent: Option<&Commit>,
+        trusts_parent: bool,
+        windows: mpsc::Sender<Window>,
+    ) -> Result<Self, Failure> {
+        let journal = Journal::open(&*backup.store, &backup.location, &session.dead).await?;
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(usize::from(backup.spec.concurrency.max(1)))),
+            backup,
+            session,
+            trusts_parent,
+            parent: ParentRows::new(parent),
+            journal,
+            window: Window::new(clock::monotonic()),
+            windows,
+            last_key: Vec::new(),
+            is_at_boundary: false,
+            unreadable: None,
+        })
+    }
+
+    /// Joins until the walk has ended, or the run is asked to end. In the latter case what has
+    /// been taken so far is passed on first: it is the journal of the next run.
+    pub(super) async fn run(mut self, mut walk: Walking) -> Result<(), Failure> {
+        let joined = self.join(&mut walk).await;
+        if joined.is_ok() || self.backup.stop.check().is_err() {
+            self.cut().await;
+        }
+        joined
+    }
+
+    async fn join(&mut self, walk: &mut Walking) -> Result<(), Failure> {
+        while let Some(batch) = walk.next().await.map_err(|error| self.broke_off(&error))? {
+            for walked in batch {
+                self.backup.stop.check()?;
+                self.session.check()?;
+                self.take(walked).await?;
+            }
+        }
+        self.advance(None).await?;
+        let rest = self.find_in_journal(None).await?;
+        self.drop_orphans(rest.skipped);
+        Ok(())
+    }
+
+    fn broke_off(&self, error: &WalkError) -> Failure {
+        let mut message = format!("the source at {}: {error}", self.backup.spec.root);
+        if let Some(cause) = std::error::Error::source(error) {
+            message = format!("{message}: {cause}");
+        }
+        Failure::new(Reason::SourceSuspicious, message)
+    }
+
+    async fn take(&mut self, walked: Walked) -> Result<(), Failure> {
+        match walked {
+            Walked::Entry(entry) => self.take_entry(entry).await,
+            Walked::Unreadable(unreadable) => self.take_unreadable(unreadable).await,
+            Walked::Crossing { path } => {
+                self.backup.progress.warn(format!(
+                    "{} is the mount point of another file system, which is not part of the source",
+                    key::display(&path)
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    async fn take_entry(&mut self, entry: Entry) -> Result<(), Failure> {
+        let identity = entry.stat.identity;
+        let order_key = key::order_key(&entry.path, identity.kind).into_owned();
+        self.check_order(&order_key)?;
+        self.advance(Some(&order_key)).await?;
+        let parent = self.take_parent(&order_key).await?;
+        let Found {
+            row: journal,
+            skipped,
+        } = self.find_in_journal(Some(&order_key)).await?;
+        self.drop_orphans(skipped);
+        self.backup.note_ctime(identity.ctime);
+        let category = match identity.kind {
+            Kind::File => {
+                let category = self.backup.categories.first_match(&entry.path);
+                if category.is_none() {
+                    return self.leave_out(&entry.path, parent).await;
+                }
+                category
+            }
+            Kind::Directory | Kind::Symlink => None,
+            Kind::Fifo | Kind::Socket | Kind::CharacterDevice | Kind::BlockDevice => None,
+        };
+        let layout = category.map_or(0, |category| self.backup.layouts[category]);
+        let known = parent.as_ref().map(|row| self.trusted(row.known()));
+        let journalled = match (&journal, &parent) {
+            (Some(row), parent) => Some(self.journalled(row, parent.as_ref()).await?),
+            (None, _) => None,
+        };
+        let decision = choose(&identity, layout, known.as_ref(), journalled.as_ref());
+        match (decision, parent) {
+            (Decision::Keep, Some(parent)) => self.keep(parent),
+            (_, parent) => {
+                self.capture(entry, category, decision, parent, journal)
+                    .await?;
+            }
+        }
+        self.cut_if_due().await;
+        Ok(())
+    }
+
+    /// An entry that cannot be seen: what the parent has of it, and of everything beneath it, is
+    /// carried, and nothing of it counts as deleted.
+    async fn take_unreadable(&mut self, unreadable: Unreadable) -> Result<(), Failure> {
+        let Unreadable {
+            path,
+            is_directory,
+            cause,
+        } = unreadable;
+        let file_key = key::order_key(&path, Kind::File).into_owned();
+        let beneath = key::order_key(&path, Kind::Directory).into_owned();
+        let is_told = self.last_key == beneath;
+        if !is_told {
+            self.advance(Some(&file_key)).await?;
+        }
+        let before = self.window.slots.len();
+        if let Some(row) = self.take_parent(&file_key).await? {
+            self.carry(row);
+        }
+        if is_directory || self.window.slots.len() == before {
+            self.unreadable = Some(beneath);
+        }
+        self.backup.progress.not_captured(NotCaptured {
+            path: key::display(&path),
+            reason: cause.to_string(),
+            stale: self.window.slots.len() > before || is_directory,
+        });
+        self.cut_if_due().await;
+        Ok(())
+    }
+
+    /// Passes over the parent's rows before a key: they are gone, or beneath something that
+    /// cannot be read.
+    async fn advance(&mut self, key: Option<&[u8]>) -> Result<(), Failure> {
+        loop {
+            let (store, location) = (&*self.backup.store, &self.backup.location);
+            let Some(row) = self.parent.peek(store, location).await? else {
+                return Ok(());
+            };
+            let row_key = row.order_key();
+            if key.is_some_and(|key| row_key.as_ref() >= key) {
+                return Ok(());
+            }
+            let is_hidden = self
+                .unreadable
+                .as_ref()
+                .is_some_and(|beneath| row_key.starts_with(beneath));
+            let Some((row, is_last)) = self.parent.take() else {
+                return Ok(());
+            };
+            self.is_at_boundary = is_last;
+            if is_hidden {
+                self.carry_beneath(row);
+            } else {
+                self.drop_row(&row).await?;
+            }
+            self.cut_if_due().await;
+        }
+    }
+
+    /// Takes the parent's row at a key, where there is one.
+    async fn take_parent(&mut self, key: &[u8]) -> Result<Option<ParentRow>, Failure> {
+        let (store, location) = (&*self.backup.store, &self.backup.location);
+        let next = self.parent.peek(store, location).await?;
+        if next.is_none_or(|row| row.order_key().as_ref() != key) {
+            return Ok(None);
+        }
+        Ok(self.parent.take().map(|(row, is_last)| {
+            self.is_at_boundary = is_last;
+            row
+        }))
+    }
+
+    async fn find_in_journal(&mut self, key: Option<&[u8]>) -> Result<Found, Failure> {
+        if self.journal.is_empty() {
+            return Ok(Found::default());
+        }
+        self.journal
+            .find(&*self.backup.store, &self.backup.location, key)
+            .await
+    }
+
+    async fn journalled(
+        &self,
+        row: &Row,
+        parent: Option<&ParentRow>,
+    ) -> Result<Journalled, Failure> {
+        let pinned = match parent {
+            Some(parent) => parent.pin(&self.backup).await?,
+            None => None,
+        };
+        Ok(Journalled {
+            known: Known {
+                identity: row.identity,
+                layout: row.layout,
+                flags: row.flags,
+            },
+            is_parents_pin: row.pin == pinned,
+        })
+    }
+
+    /// What the parent says, as far as it is trusted.
+    fn trusted(&self, mut known: Known) -> Known {
+        known.flags.stale |= !self.trusts_parent;
+        known
+    }
+
+    fn keep(&mut self, row: ParentRow) {
+        self.backup.progress.count(|files, _| files.unchanged += 1);
+        self.window.slots.push(Slot::Keep(row));
+    }
+
+    /// Carries the parent's row of what lies beneath a directory that cannot be read. The
+    /// directory itself has been counted.
+    fn carry_beneath(&mut self, row: ParentRow) {
+        if self.unreadable.as_deref() != Some(row.order_key().as_ref()) {
+            self.backup
+                .progress
+                .count(|files, _| files.not_captured += 1);
+        }
+        self.carry(row);
+    }
+
+    /// Carries the parent's row of what cannot be read. A row that was carried before is as it
+    /// was, so that an entry which stays unreadable does not make a new restore point each time.
+    fn carry(&mut self, row: ParentRow) {
+        if row.known().flags.stale {
+            self.window.slots.push(Slot::Keep(row));
+        } else {
+            self.window.is_touched = true;
+            self.window.slots.push(Slot::Stale(row));
+        }
+    }
+
+    async fn capture(
+        &mut self,
+        entry: Entry,
+        category: Option<usize>,
+        decision: Decision,
+        parent: Option<ParentRow>,
+        journal: Option<Row>,
+    ) -> Result<(), Failure> {
+        let pin = match &parent {
+            Some(parent) => parent.pin(&self.backup).await?,
+            None => None,
+        };
+        let path = entry.path.clone();
+        let candidate = Candidate {
+            entry,
+            category,
+            decision,
+            parent: pin,
+            journal,
+        };
+        let permit = tokio::select! {
+            permit = self.permits.clone().acquire_owned() => permit.ok(),
+            stopped = self.backup.stop.requested() => return Err(stopped),
+        };
+        let (backup, session) = (self.backup.clone(), self.session.clone());
+        let captured = AbortOnDropHandle::new(tokio::spawn(async move {
+            let _permit = permit;
+            let captured = backup.capture(session.clone(), candidate).await;
+            if let Err(failure) = &captured {
+                session.fail(failure.clone());
+            }
+            captured
+        }));
+        self.window.slots.push(Slot::Pending(Pending {
+            captured,
+            parent,
+            path,
+        }));
+        Ok(())
+    }
+
+    /// A file that no category takes is not captured, and said so.
+    async fn leave_out(&mut self, path: &[u8], parent: Option<ParentRow>) -> Result<(), Failure> {
+        self.backup.progress.not_captured(NotCaptured {
+            path: key::display(path),
+            reason: "no category takes it".to_owned(),
+            stale: false,
+        });
+        match parent {
+            Some(row) => self.drop_row(&row).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn drop_row(&mut self, row: &ParentRow) -> Result<(), Failure> {
+        self.window.is_touched = true;
+        self.backup.progress.count(|files, _| files.deleted += 1);
+        if let Some(pin) = row.pin(&self.backup).await? {
+            let path = row.segment.deciding.path(row.index).to_vec();
+            self.window.gone.push(Gone {
+                path,
+                bucket: pin.bucket,
+                key: pin.key,
+                etag: pin.etag,
+            });
+        }
+        Ok(())
+    }
+
+    /// What a dead run has sent and nobody has any more is hidden like what is gone. Beneath what
+    /// cannot be read nothing is known to be gone.
+    fn drop_orphans(&mut self, skipped: Vec<Row>) {
+        for row in skipped {
+            let order_key = key::order_key(&row.path, row.identity.kind);
+            let is_hidden = self
+                .unreadable
+                .as_ref()
+                .is_some_and(|beneath| order_key.starts_with(beneath));
+            if let Some(pin) = row.pin
+                && !is_hidden
+            {
+                self.window.is_touched = true;
+                let gone = Gone {
+                    path: row.path.clone(),
+                    bucket: pin.bucket,
+                    key: pin.key,
+                    etag: pin.etag,
+                };
+                self.window.gone.push(gone);
+            }
+        }
+    }
+
+    /// Passes the window on where it is complete.
+    async fn cut_if_due(&mut self) {
+        let is_at_boundary = std::mem::take(&mut self.is_at_boundary);
+        // After the parent's last segment new rows join it, or a source that grows at its end
+        // would leave a small segment behind each time.
+        let is_boundary = is_at_boundary && !self.parent.is_at_end();
+        let is_due = (is_boundary && self.window.ends_with_parent())
+            || self
+                .window
+                .is_full(!self.parent.is_at_end(), clock::monotonic());
+        if is_due {
+            self.cut().await;
+        }
+    }
+
+    async fn cut(&mut self) {
+        let window = std::mem::replace(&mut self.window, Window::new(clock::monotonic()));
+        // A writer that is gone has failed, and said so to the session.
+        let _ = self.windows.send(window).await;
+    }
+
+    /// Keys must strictly increase: a violation read as a deletion would hide files.
+    fn check_order(&mut self, key: &[u8]) -> Result<(), Failure> {
+        if *key <= *self.last_key && !self.last_key.is_empty() {
+            return Err(Failure::integrity(format!(
+                "the source was walked out of order: {} came after {}",
+                String::from_utf8_lossy(key),
+                String::from_utf8_lossy(&self.last_key)
+            )));
+        }
+        self.last_key.clear();
+        self.last_key.extend_from_slice(key);
+        Ok(())
+    }
+}

@@ -1,0 +1,398 @@
+//! Backup: one run, from an open repository to a restore point.
+//!
+//! ```text
+//! open     preflight; become the writer by compare-and-swap, which fences every older one
+//! publish  what an earlier run committed and did not publish
+//! copy     merge-join of the walk, the parent's rows and the journal of dead runs;
+//!          what is new or changed is sent; the new segments are written in order
+//! guard    a source that lost too much is not believed
+//! commit   what is gone, the commit record, then HEAD: the only moment a run becomes real
+//! publish  delete markers for what is gone
+//! ```
+//!
+//! # Consistency
+//! Before the commit nothing is visible: a crash leaves versions that no restore point pins, and
+//! segments that are the next run's journal. After it the restore point stands, and whoever
+//! opens next publishes what is owed. The accepted leak is storage: versions that no one pins
+//! stay until lifecycle rules expire them.
+
+mod approval;
+mod capture;
+mod commit;
+mod copy;
+mod journal;
+mod memory;
+mod merge;
+mod open;
+mod parent;
+mod publish;
+mod put;
+mod read;
+mod segments;
+mod session;
+mod window;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use sha2::Digest;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::failure::Failure;
+use super::head::{swap, write_once};
+use super::lease::Alive;
+use super::progress::Progress;
+use super::report::Reporter;
+use super::repository::Held;
+use super::stop::Stop;
+use crate::adapters::store::{Attributes, Store};
+use crate::adapters::tree::{Stat, Tree};
+use crate::api::catalog::{Commit, CommitRef, Nanoseconds, Repository, Root, Sha256, Writer};
+use crate::api::outcome::Reason;
+use crate::api::policy::Category;
+use crate::api::report::{RestorePoint, RunReport};
+use crate::api::run::RunSpec;
+use crate::plan::category::Categories;
+use crate::plan::filter::Filter;
+use crate::plan::location::Location;
+use crate::plan::{head, layout, place};
+use copy::Copied;
+use memory::Memory;
+use session::Session;
+
+/// What a run is given.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// What to do.
+    pub spec: RunSpec,
+    /// The run's id.
+    pub run: String,
+    /// When it started, by the host's clock.
+    pub started: jiff::Timestamp,
+    /// How it is asked to end early.
+    pub stop: Stop,
+    /// Where it counts.
+    pub progress: Arc<Progress>,
+}
+
+/// Runs a backup up to the moment when only the notice is owed, and answers with its report,
+/// whatever happens.
+///
+/// # Cancellation
+/// Through [`Order::stop`]: what was sent is kept. Dropping the future is like a kill: the
+/// repository stays whole, and the next run goes on from its segments.
+pub async fn run<S: Store, T: Tree>(
+    order: Order,
+    store: Arc<S>,
+    tree: Arc<T>,
+    reporter: &Reporter,
+) -> RunReport {
+    let backup = match Backup::new(order, store.clone(), tree) {
+        Ok(backup) => Arc::new(backup),
+        Err(failure) => return reporter.failed(&failure, store.requests()),
+    };
+    match backup.run(reporter).await {
+        Ok((point, writer)) => {
+            let report = reporter.ended(&point, store.requests());
+            backup.write_report(&writer, &report).await;
+            report
+        }
+        Err(failure) => {
+            let report = reporter.failed(&failure, store.requests());
+            backup.write_report(&backup.run, &report).await;
+            report
+        }
+    }
+}
+
+/// One run, and everything it works with.
+struct Backup<S, T> {
+    spec: RunSpec,
+    run: String,
+    started: jiff::Timestamp,
+    stop: Stop,
+    progress: Arc<Progress>,
+    store: Arc<S>,
+    tree: Arc<T>,
+    location: Location,
+    filter: Arc<Filter>,
+    categories: Categories,
+    /// For each category, the layout of its files.
+    layouts: Vec<u64>,
+    /// The key prefix of this run: `{date}` is resolved.
+    key_prefix: String,
+    /// The root as it was when the run started.
+    root: Root,
+    memory: Memory,
+    /// The newest change time seen, in nanoseconds since 1970.
+    newest_ctime: AtomicI64,
+}
+
+impl<S: Store, T: Tree> Backup<S, T> {
+    fn new(order: Order, store: Arc<S>, tree: Arc<T>) -> Result<Self, Failure> {
+        let Order {
+            spec,
+            run,
+            started,
+            stop,
+            progress,
+        } = order;
+        let invalid = |text: String| Failure::new(Reason::InvalidSpec, text);
+        let filter =
+            Filter::new(&spec.include, &spec.exclude).map_err(|e| invalid(e.to_string()))?;
+        let categories = Categories::new(&spec.categories).map_err(|e| invalid(e.to_string()))?;
+        let template = spec.storage.key_prefix.as_deref().unwrap_or_default();
+        let key_prefix =
+            place::resolve_date(template, started, &spec.time_zone).map_err(invalid)?;
+        let layout_of = |category: &Category| layout::layout(&category.bucket, template);
+        let layouts = spec.categories.iter().map(layout_of).collect();
+        let location = location_of(&spec);
+        let root = tree
+            .root()
+            .map(|(_, stat)| root_of(&stat))
+            .map_err(|error| {
+                let message = format!("the source's root {} cannot be opened: {error}", spec.root);
+                Failure::new(Reason::SourceSuspicious, message)
+            })?;
+        Ok(Self {
+            run,
+            started,
+            stop,
+            progress,
+            store,
+            tree,
+            location,
+            filter: Arc::new(filter),
+            categories,
+            layouts,
+            key_prefix,
+            root,
+            memory: Memory::default(),
+            newest_ctime: AtomicI64::new(i64::MIN),
+            spec,
+        })
+    }
+
+    async fn run(self: &Arc<Self>, reporter: &Reporter) -> Result<(RestorePoint, String), Failure> {
+        let (repository, held) = self.open().await?;
+        let writer = held.head.writer.clone().ok_or_else(Failure::fenced)?;
+        reporter.opened(writer.attempt, held.head.trouble.clone());
+        let alive = Alive::start(self.store.clone(), self.location.clone(), self.run.clone());
+        let held = Arc::new(Mutex::new(held));
+        let ended = self.write(reporter, &repository, &held, &writer).await;
+        drop(alive);
+        if let Err(failure) = &ended {
+            self.release(&*held.lock().await, failure.reason).await;
+        }
+        Ok((ended?, writer.id()))
+    }
+
+    /// Everything that happens while this run is the writer.
+    async fn write(
+        self: &Arc<Self>,
+        reporter: &Reporter,
+        repository: &Repository,
+        held: &Arc<Mutex<Held>>,
+        writer: &Writer,
+    ) -> Result<RestorePoint, Failure> {
+        let parent = self.settle_debts(held).await?;
+        let parent = parent.as_ref();
+        reporter.found(parent.map(|(reference, commit)| point(reference, commit)));
+        if let Some((reference, commit)) = parent
+            && commit.run == self.run
+        {
+            // An earlier attempt of this very run committed and died before it could say so.
+            return self.close(held, reference, commit).await;
+        }
+        let trusts_parent = self.prepare(repository, held, parent).await?;
+        let session = Session::new(held.clone(), writer.id(), parent.is_some()).await;
+        let copied = self.copy(&Arc::new(session), parent, trusts_parent).await?;
+        let mut held = held.lock().await;
+        if let Some((reference, commit)) = parent
+            && !self.is_news(&copied, commit)
+        {
+            return self.close_held(&mut held, reference, commit).await;
+        }
+        self.check_balance(&held.head, parent, &copied).await?;
+        reporter.committing();
+        let (reference, commit) = self.commit(&mut held, writer, parent, copied).await?;
+        let restore_point = point(&reference, &commit);
+        reporter.committed(&restore_point);
+        if commit.gone.is_some() {
+            self.publish_own(&mut held, writer, &commit).await;
+        }
+        Ok(restore_point)
+    }
+
+    /// Reads the newest restore point, and publishes what it still owes.
+    async fn settle_debts(
+        &self,
+        held: &Mutex<Held>,
+    ) -> Result<Option<(CommitRef, Commit)>, Failure> {
+        let mut held = held.lock().await;
+        let parent = self.parent(&held.head).await?;
+        if let Some((_, commit)) = &parent
+            && head::owes_publication(&held.head)
+        {
+            self.hide(&held, commit).await?;
+            let next = head::published(&held.head, Uuid::new_v4());
+            *held = swap(&*self.store, &self.location, &held, next).await?;
+        }
+        Ok(parent)
+    }
+
+    /// Refuses another source than the repository's, and claims what this run writes to. Answers
+    /// whether what the parent says of files can be trusted: of a source that a person has
+    /// accepted in place of another one, every file is read once.
+    async fn prepare(
+        &self,
+        repository: &Repository,
+        held: &Mutex<Held>,
+        parent: Option<&(CommitRef, Commit)>,
+    ) -> Result<bool, Failure> {
+        let mut held = held.lock().await;
+        let known = held.head.adopted.as_ref().unwrap_or(&repository.identity);
+        let same_source = *known == self.spec.identity;
+        if !same_source {
+            self.check_identity(&held.head).await?;
+        }
+        if let Some((_, commit)) = parent {
+            self.check_root(&held.head, commit).await?;
+            self.progress.expect(commit.totals.rows);
+            self.note_ctime(commit.totals.newest_ctime);
+        }
+        *held = self.claim_and_probe(repository, held.clone()).await?;
+        Ok(same_source)
+    }
+
+    /// Whether there is anything to commit.
+    fn is_news(&self, copied: &Copied, parent: &Commit) -> bool {
+        let same_root = Root {
+            mtime: Nanoseconds::default(),
+            ..self.root.clone()
+        } == Root {
+            mtime: Nanoseconds::default(),
+            ..parent.root.clone()
+        };
+        copied.is_changed || !same_root || self.progress.tally().not_captured != parent.not_captured
+    }
+
+    async fn close(
+        &self,
+        held: &Mutex<Held>,
+        reference: &CommitRef,
+        commit: &Commit,
+    ) -> Result<RestorePoint, Failure> {
+        self.close_held(&mut *held.lock().await, reference, commit)
+            .await
+    }
+
+    /// Ends a run that makes no restore point of its own.
+    async fn close_held(
+        &self,
+        held: &mut Held,
+        reference: &CommitRef,
+        commit: &Commit,
+    ) -> Result<RestorePoint, Failure> {
+        let now = self.store.last_answer().unwrap_or(reference.time);
+        let next = head::checked(&held.head, now, Uuid::new_v4());
+        *held = swap(&*self.store, &self.location, held, next).await?;
+        self.progress.count(|files, bytes| {
+            files.total = commit.totals.rows;
+            bytes.total = commit.totals.bytes;
+        });
+        Ok(point(reference, commit))
+    }
+
+    /// Gives the repository up after a failure, so that nobody has to wait for this run. What
+    /// cannot be reached now falls silent by itself.
+    async fn release(&self, held: &Held, reason: Reason) {
+        let now = self.store.last_answer().unwrap_or(self.started);
+        let next = head::released(&held.head, reason, now, Uuid::new_v4());
+        if let Err(failure) = swap(&*self.store, &self.location, held, next).await {
+            tracing::debug!(error = %failure, "repository not released");
+        }
+    }
+
+    /// Writes the full report beside the catalog. The outcome does not hang on it.
+    async fn write_report(&self, writer: &str, report: &RunReport) {
+        let Ok(body) = serde_json::to_vec_pretty(report) else {
+            return;
+        };
+        let key = self.location.report(writer);
+        let attributes = Attributes {
+            sha256: Some(hash(&body)),
+            ..Attributes::default()
+        };
+        let body = body.into();
+        if let Err(failure) = write_once(&*self.store, &self.location, key, body, attributes).await
+        {
+            tracing::warn!(error = %failure, "report not written");
+        }
+    }
+
+    /// Notes a change time that the source's file system has stamped.
+    fn note_ctime(&self, ctime: Nanoseconds) {
+        self.newest_ctime.fetch_max(ctime.0, Ordering::Relaxed);
+    }
+
+    /// The newest change time seen, where it tells what another machine's clock says.
+    fn newest_foreign_ctime(&self) -> Option<Nanoseconds> {
+        let newest = Nanoseconds(self.newest_ctime.load(Ordering::Relaxed));
+        self.tree.has_foreign_clock().then_some(newest)
+    }
+
+    /// The buckets that files go to, each once.
+    fn data_buckets(&self) -> BTreeSet<String> {
+        self.spec
+            .categories
+            .iter()
+            .map(|category| category.bucket.clone())
+            .collect()
+    }
+
+    /// The bucket of the catalog besides.
+    fn all_buckets(&self) -> BTreeSet<String> {
+        let mut buckets = self.data_buckets();
+        buckets.insert(self.location.bucket.clone());
+        buckets
+    }
+}
+
+/// The place of a run's repository.
+#[must_use]
+pub fn location_of(spec: &RunSpec) -> Location {
+    let bucket = spec.storage.catalog_bucket.as_deref().unwrap_or_default();
+    Location::new(
+        bucket,
+        &spec.cluster,
+        &spec.namespace,
+        &spec.policy,
+        &spec.source,
+    )
+}
+
+fn point(reference: &CommitRef, commit: &Commit) -> RestorePoint {
+    RestorePoint {
+        sequence: reference.sequence,
+        time: reference.time,
+        outcome: commit.outcome,
+    }
+}
+
+fn root_of(stat: &Stat) -> Root {
+    Root {
+        inode: stat.identity.inode,
+        birth: stat.birth,
+        mode: stat.ownership.mode,
+        uid: stat.ownership.uid,
+        gid: stat.ownership.gid,
+        mtime: stat.identity.mtime,
+    }
+}
+
+fn hash(bytes: &[u8]) -> Sha256 {
+    Sha256(sha2::Sha256::digest(bytes).into())
+}

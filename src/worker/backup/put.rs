@@ -1,0 +1,303 @@
+//! Sending content: under a condition, and never twice where the first time was enough.
+//!
+//! # Consistency
+//! A write that was refused by its condition, or whose reply was lost, is looked at before
+//! anything else: what stands there may be this very content, sent by this run or by a dead one,
+//! and is then pinned. Anything else is written over only after HEAD has been read again (P4).
+
+use std::sync::Arc;
+
+use futures::stream::{FuturesOrdered, StreamExt};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Backup;
+use super::read::{Parts, Reading};
+use super::session::Session;
+use crate::adapters::store::{
+    Attributes, Complete, Condition, Facts, Part, Put, Store, StoreError, Written,
+};
+use crate::adapters::tree::Tree;
+use crate::api::catalog::{Pin, Sha256};
+use crate::api::outcome::Reason;
+use crate::api::policy::StorageClass;
+use crate::plan::key::data_key;
+use crate::worker::failure::Failure;
+
+/// How often one write is sent before it is given up.
+const SENDS_MAX: u32 = 6;
+
+/// How many parts of one file are on their way at once.
+const PARTS_IN_FLIGHT: usize = 4;
+
+/// Where a file goes, and what stands there by what is known.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) bucket: String,
+    pub(super) key: String,
+    condition: Condition,
+    storage_class: Option<&'static str>,
+}
+
+/// Whether a file that was sent in parts stayed as it was.
+pub(super) enum Sent {
+    /// The content is pinned; and whether it changed while it was read.
+    Pinned(Pin, bool),
+    /// It moved while it was read, and nothing was put together.
+    Moved,
+}
+
+impl<S: Store, T: Tree> Backup<S, T> {
+    /// The place of a path, where the parent, or the journal, pins `current`.
+    pub(super) fn place(&self, path: &[u8], category: usize, current: Option<&Pin>) -> Place {
+        let category = &self.spec.categories[category];
+        let key = data_key(&self.key_prefix, path);
+        let condition = match current {
+            Some(pin) if pin.bucket == category.bucket && pin.key == key => {
+                Condition::Matches(pin.etag.clone())
+            }
+            Some(_) | None => Condition::Absent,
+        };
+        let storage_class = category.storage_class.map(StorageClass::as_str);
+        Place {
+            bucket: category.bucket.clone(),
+            key,
+            condition,
+            storage_class,
+        }
+    }
+
+    /// Sends a file that was read whole.
+    pub(super) async fn send_whole(
+        &self,
+        session: &Session,
+        place: &Place,
+        reading: &Reading,
+    ) -> Result<Pin, Failure> {
+        self.begin_superseding(session).await?;
+        let (sha256, crc64) = (reading.sha256, reading.crc64);
+        let size = reading.body.len() as u64;
+        let is_mine = |facts: &Facts| {
+            facts.sha256 == Some(sha256)
+                && facts.size == size
+                && facts.crc64.is_none_or(|stored| stored == crc64)
+        };
+        let put = |condition: Condition| Put {
+            bucket: place.bucket.clone(),
+            key: place.key.clone(),
+            body: reading.body.clone(),
+            crc64,
+            condition,
+            attributes: Attributes {
+                sha256: Some(sha256),
+                token: None,
+                storage_class: place.storage_class,
+            },
+        };
+        let send = |condition: Condition| self.store.put(put(condition));
+        let written = self.write_data(session, place, is_mine, send).await?;
+        self.progress.count(|_, bytes| bytes.uploaded += size);
+        Ok(pin(place, written, crc64, sha256))
+    }
+
+    /// Sends a file part by part. `keeps_moved` says whether content that changed while it was
+    /// read is put together all the same.
+    pub(super) async fn send_parts(
+        self: &Arc<Self>,
+        session: &Session,
+        place: &Place,
+        parts: &mut Parts<T>,
+        keeps_moved: bool,
+    ) -> Result<Sent, Failure> {
+        self.begin_superseding(session).await?;
+        let token = uuid::Uuid::new_v4().to_string();
+        let attributes = Attributes {
+            sha256: None,
+            token: Some(token.clone()),
+            storage_class: place.storage_class,
+        };
+        let upload = self
+            .store
+            .create_upload(&place.bucket, &place.key, attributes)
+            .await
+            .map_err(Failure::from)?;
+        let sent = self
+            .upload(session, place, parts, keeps_moved, (&upload, &token))
+            .await;
+        if !matches!(sent, Ok(Sent::Pinned(..))) {
+            let aborted = self
+                .store
+                .abort_upload(&place.bucket, &place.key, &upload)
+                .await;
+            if let Err(error) = aborted {
+                // The bucket's rule for incomplete uploads takes it.
+                tracing::debug!(error = %error, "upload not aborted");
+            }
+        }
+        sent
+    }
+
+    async fn upload(
+        self: &Arc<Self>,
+        session: &Session,
+        place: &Place,
+        parts: &mut Parts<T>,
+        keeps_moved: bool,
+        (upload, token): (&str, &str),
+    ) -> Result<Sent, Failure> {
+        let done = self.send_all_parts(place, parts, upload).await?;
+        let end = parts.end().await;
+        let Some(end) = end.filter(|end| end.is_whole && (keeps_moved || !end.moved)) else {
+            return Ok(Sent::Moved);
+        };
+        let is_mine = |facts: &Facts| facts.token.as_deref() == Some(token);
+        let complete = |condition: Condition| {
+            self.store.complete_upload(Complete {
+                bucket: place.bucket.clone(),
+                key: place.key.clone(),
+                upload: upload.to_owned(),
+                parts: done.clone(),
+                size: end.size,
+                crc64: end.crc64,
+                condition,
+            })
+        };
+        let written = self.write_data(session, place, is_mine, complete).await?;
+        self.progress.count(|_, bytes| bytes.uploaded += end.size);
+        Ok(Sent::Pinned(
+            pin(place, written, end.crc64, end.sha256),
+            end.moved,
+        ))
+    }
+
+    /// Reads one part after the other and sends them side by side. Each part holds its share of
+    /// the memory until it is sent, on a task of its own: a file that waits for memory must not
+    /// hold back the parts that would give it free.
+    async fn send_all_parts(
+        self: &Arc<Self>,
+        place: &Place,
+        parts: &mut Parts<T>,
+        upload: &str,
+    ) -> Result<Vec<(String, u64)>, Failure> {
+        let mut done = Vec::new();
+        let mut flying = FuturesOrdered::new();
+        let mut number = 0;
+        loop {
+            let share = self.memory.take(parts.part_size_bytes).await;
+            let Some((body, crc64)) = parts.next().await? else {
+                break;
+            };
+            self.progress
+                .count(|_, bytes| bytes.read += body.len() as u64);
+            number += 1;
+            let part = Part {
+                bucket: place.bucket.clone(),
+                key: place.key.clone(),
+                upload: upload.to_owned(),
+                number,
+                body,
+                crc64,
+            };
+            let store = self.store.clone();
+            let send = tokio::spawn(async move {
+                let _share = share;
+                store.upload_part(part).await.map(|etag| (etag, crc64))
+            });
+            flying.push_back(AbortOnDropHandle::new(send));
+            if flying.len() == PARTS_IN_FLIGHT {
+                done.extend(next_sent(&mut flying).await?);
+            }
+            self.stop.check()?;
+        }
+        while let Some(sent) = next_sent(&mut flying).await? {
+            done.push(sent);
+        }
+        Ok(done)
+    }
+
+    /// Writes under the place's condition until it is certain what stands there.
+    async fn write_data<F>(
+        &self,
+        session: &Session,
+        place: &Place,
+        is_mine: impl Fn(&Facts) -> bool,
+        send: impl Fn(Condition) -> F,
+    ) -> Result<Written, Failure>
+    where
+        F: Future<Output = Result<Written, StoreError>>,
+    {
+        let mut condition = place.condition.clone();
+        for _ in 0..SENDS_MAX {
+            let error = match send(condition.clone()).await {
+                Ok(written) => return Ok(written),
+                Err(error) => error,
+            };
+            if matches!(
+                error,
+                StoreError::Conflict { .. } | StoreError::ChecksumMismatch { .. }
+            ) {
+                continue;
+            }
+            if !is_doubtful(&error) {
+                return Err(error.into());
+            }
+            let standing = self.store.head(&place.bucket, &place.key, None).await;
+            let next = match standing {
+                Ok(facts) if is_mine(&facts) => {
+                    return Ok(Written {
+                        version: facts.version,
+                        etag: facts.etag,
+                    });
+                }
+                Ok(facts) => Condition::Matches(facts.etag),
+                Err(StoreError::NotFound { .. }) => Condition::Absent,
+                Err(_) => return Err(error.into()),
+            };
+            if matches!(error, StoreError::NotFound { .. }) {
+                // The upload is gone and did not become the object.
+                return Err(error.into());
+            }
+            if next != condition {
+                self.before_overwriting(session).await?;
+                condition = next;
+            }
+        }
+        let message = format!(
+            "{}/{} could not be written in {SENDS_MAX} tries",
+            place.bucket, place.key
+        );
+        Err(Failure::new(Reason::StorageUnavailable, message))
+    }
+}
+
+type Flying = FuturesOrdered<AbortOnDropHandle<Result<(String, u64), StoreError>>>;
+
+async fn next_sent(flying: &mut Flying) -> Result<Option<(String, u64)>, Failure> {
+    match flying.next().await {
+        Some(Ok(sent)) => Ok(Some(sent?)),
+        Some(Err(error)) => Err(Failure::new(
+            Reason::Internal,
+            format!("a sending task ended: {error}"),
+        )),
+        None => Ok(None),
+    }
+}
+
+/// Whether a write may have happened, or something unexpected stands in its place.
+fn is_doubtful(error: &StoreError) -> bool {
+    error.is_retryable()
+        || matches!(
+            error,
+            StoreError::ConditionFailed { .. } | StoreError::NotFound { .. }
+        )
+}
+
+fn pin(place: &Place, written: Written, crc64: u64, sha256: Sha256) -> Pin {
+    Pin {
+        bucket: place.bucket.clone(),
+        key: place.key.clone(),
+        version: written.version,
+        etag: written.etag,
+        crc64,
+        sha256,
+    }
+}

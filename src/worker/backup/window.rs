@@ -1,0 +1,94 @@
+//! A window: the rows that will make one segment, in order, some of them still on their way.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::capture::Captured;
+use super::parent::{ParentRow, ParentSegment};
+use crate::api::catalog::Gone;
+use crate::worker::failure::Failure;
+
+/// How many rows a segment has when it is cut without a boundary of the parent.
+const ROWS: usize = 50_000;
+
+/// How many rows a segment has at most, where it keeps a boundary of the parent.
+const ROWS_MAX: usize = 75_000;
+
+/// Under how many rows a changed segment is joined with the next one.
+const ROWS_MIN: usize = 12_500;
+
+/// After what time a segment is cut in any case: what it has sent is then the journal of the
+/// next run, should this one die.
+const AGE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// One row to be, in order.
+pub(super) enum Slot {
+    /// The parent's row, as it is.
+    Keep(ParentRow),
+    /// The parent's row, of an entry that cannot be read now.
+    Stale(ParentRow),
+    /// A row that is still being captured.
+    Pending(Pending),
+}
+
+/// A row that is still being captured.
+pub(super) struct Pending {
+    pub(super) captured: AbortOnDropHandle<Result<Captured, Failure>>,
+    /// The parent's row of the same path.
+    pub(super) parent: Option<ParentRow>,
+    pub(super) path: Vec<u8>,
+}
+
+/// The rows that will make one segment.
+pub(super) struct Window {
+    pub(super) slots: Vec<Slot>,
+    /// What is gone among the rows of this window.
+    pub(super) gone: Vec<Gone>,
+    /// Whether any row differs from the parent's.
+    pub(super) is_touched: bool,
+    started: Instant,
+}
+
+impl Window {
+    pub(super) fn new(started: Instant) -> Self {
+        Self {
+            slots: Vec::new(),
+            gone: Vec::new(),
+            is_touched: false,
+            started,
+        }
+    }
+
+    /// The parent's segment, where the window is exactly that.
+    pub(super) fn as_parent(&self) -> Option<&Arc<ParentSegment>> {
+        let Some(Slot::Keep(first)) = self.slots.first() else {
+            return None;
+        };
+        let segment = &first.segment;
+        let is_whole = !self.is_touched
+            && self.slots.len() == segment.deciding.len()
+            && self
+                .slots
+                .iter()
+                .enumerate()
+                .all(|(index, slot)| match slot {
+                    Slot::Keep(row) => row.index == index && Arc::ptr_eq(&row.segment, segment),
+                    Slot::Stale(_) | Slot::Pending(_) => false,
+                });
+        is_whole.then_some(segment)
+    }
+
+    /// Whether to cut here, in the middle of wherever the parent is.
+    pub(super) fn is_full(&self, within_parent: bool, now: Instant) -> bool {
+        let most = if within_parent { ROWS_MAX } else { ROWS };
+        let is_old = self.is_touched && now.duration_since(self.started) >= AGE_MAX;
+        self.slots.len() >= most || (is_old && !self.slots.is_empty())
+    }
+
+    /// Whether to cut at the end of a segment of the parent.
+    pub(super) fn ends_with_parent(&self) -> bool {
+        !self.is_touched || self.slots.len() >= ROWS_MIN
+    }
+}
