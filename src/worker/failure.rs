@@ -50,7 +50,9 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (reason, remedy) = match &error {
-            StoreError::NotFound { .. } => (Reason::IntegrityFailure, ""),
+            StoreError::NotFound { .. } | StoreError::ChecksumMismatch { .. } => {
+                (Reason::IntegrityFailure, "")
+            }
             StoreError::NoSuchBucket { .. } => (
                 Reason::RepositoryNotFound,
                 ": create it with versioning enabled, or correct the bucket in the policy",
@@ -63,7 +65,6 @@ impl From<StoreError> for Failure {
                 Reason::AccessDenied,
                 ": check the credentials and the rights of their identity",
             ),
-            StoreError::ChecksumMismatch { .. } => (Reason::IntegrityFailure, ""),
             StoreError::VersionMissing { .. } => (
                 Reason::PreflightRefused,
                 ": enable versioning on the bucket",

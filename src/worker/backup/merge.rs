@@ -129,8 +129,12 @@ impl<S: Store, T: Tree> Merge<S, T> {
                 }
                 category
             }
-            Kind::Directory | Kind::Symlink => None,
-            Kind::Fifo | Kind::Socket | Kind::CharacterDevice | Kind::BlockDevice => None,
+            Kind::Directory
+            | Kind::Symlink
+            | Kind::Fifo
+            | Kind::Socket
+            | Kind::CharacterDevice
+            | Kind::BlockDevice => None,
         };
         let layout = category.map_or(0, |category| self.backup.layouts[category]);
         let known = parent.as_ref().map(|row| self.trusted(row.known()));

@@ -21,7 +21,7 @@ const ROWS_MIN: usize = 12_500;
 
 /// After what time a segment is cut in any case: what it has sent is then the journal of the
 /// next run, should this one die.
-const AGE_MAX: Duration = Duration::from_secs(5 * 60);
+const AGE_MAX: Duration = Duration::from_mins(5);
 
 /// One row to be, in order.
 pub(super) enum Slot {
