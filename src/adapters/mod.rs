@@ -15,6 +15,7 @@ mod sdk;
 pub mod segment;
 pub mod sns;
 pub mod store;
+pub mod target;
 pub mod termination;
 pub mod tree;
 pub mod xattrs;
