@@ -1,6 +1,6 @@
 //! The words of Backstay: everything that is serialised, and nothing that acts.
 //!
-//! What a user writes ([`policy`]), what a worker is told ([`run`]), what it answers
+//! What a user writes ([`policy`]) and reads ([`status`]), what a worker is told ([`run`]), what it answers
 //! ([`report`]) and what stands in the bucket ([`catalog`]) are promises: they are versioned,
 //! and a field never changes its meaning. The controller and the worker meet only here.
 //!
@@ -10,8 +10,10 @@
 //! worker answers with a [`report::RunReport`] after it has written a [`catalog::Commit`].
 
 pub mod catalog;
+pub mod crd;
 pub mod outcome;
 pub mod policy;
 pub mod report;
 pub mod restore;
 pub mod run;
+pub mod status;

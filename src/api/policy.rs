@@ -1,14 +1,21 @@
 //! `BackupPolicy`, as a user writes it. The doc comments are the text of `kubectl explain`.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the text of kubectl explain, where backticks and brackets are noise"
+)]
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema derives through a copy of each type inside a function"
+)]
+
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{Outcome, Reason};
-use super::report::{ByteCounts, FileCounts};
+use super::status::BackupPolicyStatus;
 
 /// What to back up, where to, and when. The controller turns each source into a CronJob whose
 /// pod copies what changed into S3 as plain objects and writes a catalog of every file.
@@ -185,8 +192,8 @@ pub struct CategoryMatch {
     pub paths: Vec<String>,
 }
 
-/// The S3 storage classes that new objects may have. The two archive classes are left to
-/// lifecycle rules: a run must be able to read back what it has just written.
+/// The S3 storage class of new objects. Default: the bucket's STANDARD. The two archive classes are
+/// left to lifecycle rules: a run must be able to read back what it has just written. See
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html>
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -302,6 +309,7 @@ pub struct Encryption {
 /// No options.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = allow_pruning)]
 pub struct Empty {}
 
 /// A key in AWS KMS.
@@ -456,7 +464,7 @@ pub struct ComputeQuantities {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 16),
-        regex(pattern = "^[0-9]+([.][0-9]+)?([KMGT]i?)?$")
+        regex(pattern = "^[0-9]+([.][0-9]+)?(k|[MGT]|[KMGT]i)?$")
     )]
     pub memory: Option<String>,
 }
@@ -481,7 +489,7 @@ pub struct Toleration {
     pub effect: Option<TaintEffect>,
 }
 
-/// How a toleration meets a taint.
+/// How the taint is met: by its key alone (Exists), or by key and value (Equal). Default: Equal.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TolerationOperator {
     /// Any value.
@@ -490,7 +498,7 @@ pub enum TolerationOperator {
     Equal,
 }
 
-/// What a taint does.
+/// The taint's effect. Default: all effects.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaintEffect {
     /// No new pods.
@@ -519,125 +527,15 @@ pub struct SecurityContext {
     pub supplemental_groups: Vec<i64>,
 }
 
-/// What the controller has seen.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct BackupPolicyStatus {
-    /// The generation of the spec that this status is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-
-    /// Ready: the policy is valid and its CronJobs exist. Healthy: the last run of every source
-    /// succeeded.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
-    pub conditions: Vec<Condition>,
-
-    /// The oldest of the sources' last successes: the policy as a whole is as safe as that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "time_schema")]
-    pub last_success_time: Option<jiff::Timestamp>,
-
-    /// The next run of any source.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "time_schema")]
-    pub next_run_time: Option<jiff::Timestamp>,
-
-    /// One entry for each source.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    pub sources: Vec<SourceStatus>,
-}
-
-/// What the controller has seen of one source.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct SourceStatus {
-    /// The source's name.
-    pub name: String,
-    /// The CronJob that runs it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cron_job: Option<String>,
-    /// The schedule as the CronJob has it, with `H` resolved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule: Option<String>,
-    /// When it runs next; absent while it is suspended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "time_schema")]
-    pub next_run_time: Option<jiff::Timestamp>,
-    /// The last time everything was captured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "time_schema")]
-    pub last_success_time: Option<jiff::Timestamp>,
-    /// The time of the newest restore point, which a partial run also makes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "time_schema")]
-    pub last_restore_point_time: Option<jiff::Timestamp>,
-    /// How the last run ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_outcome: Option<Outcome>,
-    /// Why a run that has started does not move, such as ClaimInUse.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waiting: Option<Waiting>,
-    /// The last runs, newest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 3))]
-    pub recent_runs: Vec<RunStatus>,
-}
-
-/// Why a run that has started does not move.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Waiting {
-    /// The run that waits.
-    pub run: String,
-    /// One word, such as ClaimInUse or ClaimNotBound.
-    pub reason: String,
-    /// What it waits for and what can be done.
-    pub message: String,
-}
-
-/// How one run ended.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct RunStatus {
-    /// The run's id: the UID of its Job.
-    pub id: String,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Why.
-    pub reason: Reason,
-    /// What happened, for a reader.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub message: String,
-    /// When it started.
-    #[schemars(schema_with = "time_schema")]
-    pub start_time: jiff::Timestamp,
-    /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "time_schema")]
-    pub completion_time: Option<jiff::Timestamp>,
-    /// The restore point it made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sequence: Option<i64>,
-    /// Files by what became of them.
-    #[serde(default)]
-    pub files: FileCounts,
-    /// Bytes read, sent and held.
-    #[serde(default)]
-    pub bytes: ByteCounts,
-}
-
-fn time_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "format": "date-time"})
-}
-
 fn node_selector_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "maxProperties": 16,
         "additionalProperties": {"type": "string", "maxLength": 63},
     })
+}
+
+/// The API server refuses `additionalProperties: false`; it refuses or prunes unknown fields anyway.
+fn allow_pruning(schema: &mut Schema) {
+    schema.remove("additionalProperties");
 }
