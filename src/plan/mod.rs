@@ -6,15 +6,29 @@
 //! Depends on `api` only.
 
 pub mod ancestry;
+mod bounds;
 pub mod category;
 pub mod choose;
+pub mod cron;
+pub mod evidence;
 pub mod filter;
 pub mod guard;
 pub mod head;
+pub mod health;
+pub mod history;
 pub mod key;
 pub mod layout;
 pub mod location;
+pub mod names;
 pub mod notice;
 pub mod parts;
 pub mod place;
+pub mod placement;
+pub mod policy;
+pub mod prefix;
 pub mod preflight;
+pub mod problem;
+pub mod quantity;
+pub mod schedule;
+mod storage;
+pub mod worker;
