@@ -9,7 +9,8 @@
 //!
 //! # Caveats
 //! The names of the directory being read, and of those above it, are in memory: 16 bytes each
-//! besides the name. A directory of ten million names takes some 350 MB.
+//! besides the name. A single directory of a million names takes 48 MB while it is read; a tree of
+//! as many files in ordinary directories, next to nothing.
 
 mod descent;
 
