@@ -41,8 +41,8 @@ pub enum Walked {
     /// An entry that could not be looked at. Of a directory, nothing below is known either.
     /// Where its [`Walked::Entry`] came just before, only what is below is unknown.
     Unreadable(Unreadable),
-    /// A directory on which another file system is mounted. Its [`Walked::Entry`] came just
-    /// before; what is below is not part of this tree.
+    /// A directory on which another file system is mounted, or that is a subvolume of its own. Its
+    /// [`Walked::Entry`] came just before; what is below is not part of this tree.
     Crossing {
         /// Its path.
         path: Vec<u8>,
