@@ -5,5 +5,7 @@
 
 pub mod adapters;
 pub mod api;
+pub mod cli;
 pub mod plan;
+pub mod telemetry;
 pub mod worker;

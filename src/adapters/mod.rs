@@ -10,6 +10,7 @@ mod beneath;
 pub mod clock;
 pub mod credentials;
 pub mod mounted;
+pub mod process;
 pub mod s3;
 mod sdk;
 pub mod segment;

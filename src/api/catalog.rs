@@ -85,6 +85,24 @@ pub struct Writer {
     pub attempt: u32,
     /// Since when, by the store's clock.
     pub since: jiff::Timestamp,
+    /// The process that writes, where that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+}
+
+/// One process of one boot of one host: a later run on the same host sees that it is gone, and
+/// does not wait for it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Process {
+    /// The id of the host's boot.
+    pub boot: String,
+    /// The namespace that the process number is of.
+    pub namespace: String,
+    /// The process number.
+    pub number: u32,
+    /// When the process started, in the kernel's ticks since the boot.
+    pub started: u64,
 }
 
 impl Writer {

@@ -213,6 +213,7 @@ mod tests {
             run: run.into(),
             attempt,
             since: jiff::Timestamp::UNIX_EPOCH,
+            process: None,
         }
     }
 

@@ -35,8 +35,9 @@ pub(super) struct Merge<S: Store, T: Tree> {
     last_key: Vec<u8>,
     /// Whether the row just taken was the last one of the parent's segment.
     is_at_boundary: bool,
-    /// The prefix of the keys beneath a directory that could not be read.
-    unreadable: Option<Vec<u8>>,
+    /// The prefixes of the keys beneath what could not be read, as long as such keys may come.
+    /// There can be several: `b/` comes after `b!`.
+    unreadable: Vec<Vec<u8>>,
 }
 
 impl<S: Store, T: Tree> Merge<S, T> {
@@ -59,7 +60,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
             windows,
             last_key: Vec::new(),
             is_at_boundary: false,
-            unreadable: None,
+            unreadable: Vec::new(),
         })
     }
 
@@ -114,6 +115,8 @@ impl<S: Store, T: Tree> Merge<S, T> {
         let order_key = key::order_key(&entry.path, identity.kind).into_owned();
         self.check_order(&order_key)?;
         self.advance(Some(&order_key)).await?;
+        self.unreadable
+            .retain(|beneath| order_key < *beneath || order_key.starts_with(beneath));
         let parent = self.take_parent(&order_key).await?;
         let Found {
             row: journal,
@@ -173,7 +176,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
             self.carry(row);
         }
         if is_directory || self.window.slots.len() == before {
-            self.unreadable = Some(beneath);
+            self.unreadable.push(beneath);
         }
         self.backup.progress.not_captured(NotCaptured {
             path: key::display(&path),
@@ -196,10 +199,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
             if key.is_some_and(|key| row_key.as_ref() >= key) {
                 return Ok(());
             }
-            let is_hidden = self
-                .unreadable
-                .as_ref()
-                .is_some_and(|beneath| row_key.starts_with(beneath));
+            let is_hidden = is_beneath(&self.unreadable, &row_key);
             let Some((row, is_last)) = self.parent.take() else {
                 return Ok(());
             };
@@ -268,7 +268,11 @@ impl<S: Store, T: Tree> Merge<S, T> {
     /// Carries the parent's row of what lies beneath a directory that cannot be read. The
     /// directory itself has been counted.
     fn carry_beneath(&mut self, row: ParentRow) {
-        if self.unreadable.as_deref() != Some(row.order_key().as_ref()) {
+        let is_told = self
+            .unreadable
+            .iter()
+            .any(|told| **told == *row.order_key());
+        if !is_told {
             self.backup
                 .progress
                 .count(|files, _| files.not_captured += 1);
@@ -361,10 +365,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
     fn drop_orphans(&mut self, skipped: Vec<Row>) {
         for row in skipped {
             let order_key = key::order_key(&row.path, row.identity.kind);
-            let is_hidden = self
-                .unreadable
-                .as_ref()
-                .is_some_and(|beneath| order_key.starts_with(beneath));
+            let is_hidden = is_beneath(&self.unreadable, &order_key);
             if let Some(pin) = row.pin
                 && !is_hidden
             {
@@ -414,4 +415,9 @@ impl<S: Store, T: Tree> Merge<S, T> {
         self.last_key.extend_from_slice(key);
         Ok(())
     }
+}
+
+/// Whether a key lies beneath something that could not be read, or is that itself.
+fn is_beneath(unreadable: &[Vec<u8>], key: &[u8]) -> bool {
+    unreadable.iter().any(|beneath| key.starts_with(beneath))
 }

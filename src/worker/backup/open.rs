@@ -6,9 +6,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Backup;
-use crate::adapters::clock;
 use crate::adapters::store::{Attributes, Condition, Page, Put, Store, StoreError};
 use crate::adapters::tree::Tree;
+use crate::adapters::{clock, process};
 use crate::api::catalog::{Claim, Commit, CommitRef, FORMAT_VERSION, Head, Repository, Writer};
 use crate::api::outcome::Reason;
 use crate::plan::head::Access;
@@ -151,10 +151,14 @@ impl<S: Store, T: Tree> Backup<S, T> {
 
     /// Waits for a living writer to end or to fall silent, within the run's own deadline.
     async fn wait_for_writer(&self, mut held: Held) -> Result<Held, Failure> {
+        let mut told = None;
         loop {
             let Some(writer) = held.head.writer.clone() else {
                 return Ok(held);
             };
+            if writer.process.as_ref().is_some_and(process::is_gone) {
+                return Ok(held);
+            }
             let sign = lease::last_sign(&*self.store, &self.location, &writer.run).await?;
             let last_sign = sign.map_or(held.modified, |sign| sign.max(held.modified));
             let now = self.store.last_answer().unwrap_or_else(clock::now);
@@ -162,7 +166,9 @@ impl<S: Store, T: Tree> Backup<S, T> {
             else {
                 return Ok(held);
             };
-            tracing::info!(writer = %writer.run, until = %stale_at, "another run is writing; waiting");
+            if told.replace(stale_at) != Some(stale_at) {
+                tracing::info!(writer = %writer.run, until = %stale_at, "waiting for another run");
+            }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_INTERVAL) => {}
                 stopped = self.stop.requested() => return Err(self.locked(&writer, stopped)),
@@ -193,6 +199,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             run: self.run.clone(),
             attempt: head::next_attempt(&held.head, &self.run),
             since: self.store.last_answer().unwrap_or_else(clock::now),
+            process: process::this(),
         };
         let next = head::opened(&held.head, writer, Uuid::new_v4());
         swap(&*self.store, &self.location, &held, next).await

@@ -1,0 +1,274 @@
+//! `backstay backup`: on a plain host from a policy file, in a pod from the run's order.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::sleep;
+
+use super::order::{self, PolicyArgs};
+use super::progress::Bar;
+use super::stopping::{GRACE, Watch};
+use super::{Output, chain, identity, output};
+use crate::adapters::clock;
+use crate::adapters::credentials::{Credentials, CredentialsError};
+use crate::adapters::mounted::MountedTree;
+use crate::adapters::s3::{S3Store, Timeouts};
+use crate::adapters::sns::SnsTopic;
+use crate::adapters::termination;
+use crate::api::outcome::{Outcome, Reason};
+use crate::api::report::RunReport;
+use crate::api::run::RunSpec;
+use crate::plan::notice::Origin;
+use crate::worker::backup::{self, Order};
+use crate::worker::failure::Failure;
+use crate::worker::notify::notify;
+use crate::worker::progress::Progress;
+use crate::worker::report::{Reporter, summary};
+use crate::worker::stop::Stop;
+
+/// Where Kubernetes reads a pod's last words.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
+/// Back up the sources of a policy.
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The policy: a BackupPolicy as YAML, with `path` sources.
+    #[arg(
+        long,
+        required_unless_present = "run_spec",
+        conflicts_with = "run_spec"
+    )]
+    policy: Option<PathBuf>,
+
+    /// The name of this host in the catalog. Default: its host name.
+    #[arg(long, env = "BACKSTAY_CLUSTER_NAME")]
+    cluster_name: Option<String>,
+
+    /// One source of the policy. Default: all, one after the other.
+    #[arg(long, conflicts_with = "run_spec")]
+    source: Option<String>,
+
+    /// The order of a pod, as the controller has written it.
+    #[arg(long)]
+    run_spec: Option<PathBuf>,
+
+    /// The run's id. Default: a new one.
+    #[arg(long, env = "BACKSTAY_RUN_ID")]
+    run_id: Option<String>,
+
+    /// A run that was refused because too much was gone: what it found is accepted.
+    #[arg(long, value_name = "RUN", conflicts_with = "run_spec")]
+    approve: Option<String>,
+
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// How a run stands to the world around it.
+struct Surroundings {
+    credentials: Credentials,
+    is_pod: bool,
+}
+
+pub(super) async fn run(args: BackupArgs) -> Result<u8, Failure> {
+    if let Some(path) = &args.run_spec {
+        return Box::pin(run_in_pod(path.clone(), &args)).await;
+    }
+    let Some(policy) = args.policy.clone() else {
+        return Err(order::invalid("--policy is missing".to_owned()));
+    };
+    let policy = PolicyArgs {
+        policy,
+        cluster_name: args.cluster_name.clone(),
+    }
+    .read_for_host()?;
+    let mut codes = Vec::new();
+    for source in order::select(&policy, args.source.as_deref())? {
+        let spec = order::for_host(source, args.approve.clone())?;
+        let surroundings = Surroundings {
+            credentials: identity::of_host(),
+            is_pod: false,
+        };
+        let report = Box::pin(back_up(spec, surroundings, &args)).await?;
+        tell(&args, &source.name, &report);
+        codes.push(code(&report));
+    }
+    Ok(worst(&codes))
+}
+
+/// In a pod a partial run ends with 0: a restore point was made, and a failed Job would say that
+/// there is none.
+async fn run_in_pod(path: PathBuf, args: &BackupArgs) -> Result<u8, Failure> {
+    let ready = order::read_run_spec(&path).and_then(|spec| {
+        let credentials = identity::of_pod(&spec.storage)?;
+        Ok((
+            spec,
+            Surroundings {
+                credentials,
+                is_pod: true,
+            },
+        ))
+    });
+    let (spec, surroundings) = match ready {
+        Ok(ready) => ready,
+        Err(failure) => {
+            let run = args.run_id.clone().unwrap_or_default();
+            let reporter = Reporter::new(&run, clock::now(), Arc::default(), last_words);
+            reporter.failed(&failure, BTreeMap::new());
+            return Err(failure);
+        }
+    };
+    let source = spec.source.clone();
+    let report = Box::pin(back_up(spec, surroundings, args)).await?;
+    tell(args, &source, &report);
+    Ok(if report.outcome == Some(Outcome::Partial) {
+        0
+    } else {
+        code(&report)
+    })
+}
+
+/// Runs one backup, up to the last word.
+async fn back_up(
+    spec: RunSpec,
+    surroundings: Surroundings,
+    args: &BackupArgs,
+) -> Result<RunReport, Failure> {
+    let run = args
+        .run_id
+        .clone()
+        .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let started = clock::now();
+    let progress = Arc::new(Progress::default());
+    let Surroundings {
+        credentials,
+        is_pod,
+    } = surroundings;
+    let reporter = Reporter::new(&run, started, progress.clone(), move |report| {
+        if is_pod {
+            last_words(report);
+        }
+    });
+    let store = match S3Store::new(&spec.storage, &credentials, Timeouts::default()) {
+        Ok(store) => Arc::new(store),
+        Err(error) => {
+            let failure = missing(&error);
+            return Ok(reporter.failed(&failure, BTreeMap::new()));
+        }
+    };
+    let tree = match MountedTree::open(spec.root.as_ref()) {
+        Ok(tree) => Arc::new(tree),
+        Err(error) => {
+            let message = format!("the source's root {}: {}", spec.root, chain(&error));
+            let failure = Failure::new(Reason::SourceSuspicious, message);
+            return Ok(reporter.failed(&failure, BTreeMap::new()));
+        }
+    };
+    let stop = Stop::default();
+    let seconds = u64::try_from(spec.active_deadline_seconds).unwrap_or(u64::MAX);
+    let watch = Watch::start(stop.clone(), Duration::from_secs(seconds))?;
+    let bar = Bar::start(&spec.source, progress.clone());
+    let order = Order {
+        spec: spec.clone(),
+        run,
+        started,
+        stop: stop.clone(),
+        progress,
+    };
+    let report = tokio::select! {
+        report = backup::run(order, store, tree, &reporter) => report,
+        failure = overdue(&stop) => reporter.failed(&failure, BTreeMap::new()),
+    };
+    drop(bar);
+    drop(watch);
+    Ok(finish(&spec, &credentials, &reporter, report).await)
+}
+
+/// Sends the notice that is owed, and says the last word.
+async fn finish(
+    spec: &RunSpec,
+    credentials: &Credentials,
+    reporter: &Reporter,
+    report: RunReport,
+) -> RunReport {
+    let Some(topic) = &spec.sns else {
+        return reporter.done(None);
+    };
+    let origin = Origin {
+        cluster: &spec.cluster,
+        namespace: &spec.namespace,
+        policy: &spec.policy,
+        source: &spec.source,
+    };
+    let sent = match SnsTopic::new(topic, credentials) {
+        Ok(sender) => notify(&sender, &topic.on, &origin, &report).await,
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "notice not sent");
+            Some(false)
+        }
+    };
+    reporter.done(sent)
+}
+
+/// Ends when a run that was asked to stop has not done so in time.
+async fn overdue(stop: &Stop) -> Failure {
+    let failure = stop.requested().await;
+    sleep(GRACE).await;
+    failure
+}
+
+fn last_words(report: &RunReport) {
+    if let Err(error) = termination::write(TERMINATION_LOG.as_ref(), &summary(report)) {
+        tracing::warn!(error = %error, "termination message not written");
+    }
+}
+
+fn missing(error: &CredentialsError) -> Failure {
+    Failure::new(
+        Reason::CredentialsMissing,
+        format!(
+            "{}: create the Secret that storage.credentials names, with AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY",
+            chain(error)
+        ),
+    )
+}
+
+fn tell(args: &BackupArgs, source: &str, report: &RunReport) {
+    match args.output {
+        Output::Human => output::line(&output::summary(source, report)),
+        Output::Json => output::json(report),
+    }
+}
+
+fn code(report: &RunReport) -> u8 {
+    report.reason.unwrap_or(Reason::Internal).exit_code()
+}
+
+/// The code of several runs: a failure before a partial run, and that before a success.
+fn worst(codes: &[u8]) -> u8 {
+    let partial = Reason::EntriesNotCaptured.exit_code();
+    let failed = codes
+        .iter()
+        .copied()
+        .find(|code| *code != 0 && *code != partial);
+    failed
+        .or_else(|| codes.iter().copied().find(|code| *code != 0))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_outweighs_a_partial_run_and_that_a_success() {
+        assert_eq!(worst(&[0, 3, 0]), 3);
+        assert_eq!(worst(&[3, 27, 0]), 27);
+        assert_eq!(worst(&[0]), 0);
+    }
+}

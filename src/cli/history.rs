@@ -1,0 +1,175 @@
+//! `backstay runs` and `backstay ls`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::order::{self, PolicyArgs, invalid};
+use super::reading::open_store;
+use super::restore::PointArgs;
+use super::{Output, chain, output};
+use crate::adapters::segment::Batch;
+use crate::api::catalog::{Kind, Row};
+use crate::plan::filter::{Filter, Verdict};
+use crate::plan::key;
+use crate::plan::notice::size;
+use crate::worker::backup::location_of;
+use crate::worker::failure::Failure;
+use crate::worker::repository::{find, read_commit, require_head};
+use crate::worker::rows::read_segment;
+
+/// List the restore points, newest first.
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    #[command(flatten)]
+    policy: PolicyArgs,
+
+    /// The source of the policy. May be left out where there is one only.
+    #[arg(long)]
+    source: Option<String>,
+
+    /// How many, at most.
+    #[arg(long, default_value_t = 30)]
+    limit: usize,
+
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// List the files of a restore point.
+#[derive(Debug, Args)]
+pub(super) struct LsArgs {
+    #[command(flatten)]
+    policy: PolicyArgs,
+
+    /// The source of the policy. May be left out where there is one only.
+    #[arg(long)]
+    source: Option<String>,
+
+    #[command(flatten)]
+    point: PointArgs,
+
+    /// Which files, as gitignore-style patterns; may be repeated. Default: all.
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(super) async fn runs(args: RunsArgs) -> Result<u8, Failure> {
+    let (_, policy) = args.policy.read()?;
+    let spec = order::for_reading(order::select_one(&policy, args.source.as_deref())?);
+    let (store, location) = (open_store(&spec)?, location_of(&spec));
+    let held = require_head(&store, &location).await?;
+    let mut next = held.head.commit.clone();
+    if args.output == Output::Human {
+        output::line("POINT  TIME                     OUTCOME    ENTRIES       SIZE  RUN");
+    }
+    for _ in 0..args.limit {
+        let Some(reference) = next else {
+            break;
+        };
+        let commit = read_commit(&store, &location, &reference).await?;
+        match args.output {
+            Output::Human => output::line(&format!(
+                "{:>5}  {}  {:<9}  {:>7}  {:>9}  {}",
+                reference.sequence,
+                output::time(reference.time),
+                commit.outcome.as_str(),
+                commit.totals.rows,
+                size(commit.totals.bytes),
+                commit.run
+            )),
+            Output::Json => output::json(&json!({
+                "sequence": reference.sequence,
+                "time": reference.time,
+                "outcome": commit.outcome,
+                "run": commit.run,
+                "entries": commit.totals.rows,
+                "bytes": commit.totals.bytes,
+                "notCaptured": commit.not_captured.len(),
+            })),
+        }
+        next = commit.ancestors.into_iter().next();
+    }
+    Ok(0)
+}
+
+pub(super) async fn ls(args: LsArgs) -> Result<u8, Failure> {
+    let (_, policy) = args.policy.read()?;
+    let spec = order::for_reading(order::select_one(&policy, args.source.as_deref())?);
+    let (store, location) = (open_store(&spec)?, location_of(&spec));
+    let filter = Filter::new(&args.include, &[]).map_err(|error| invalid(chain(&error)))?;
+    let held = require_head(&store, &location).await?;
+    let (_, commit) = find(&store, &location, &held.head, &args.point.point()).await?;
+    for reference in &commit.segments {
+        let batch = read_segment(&store, &location, reference).await?;
+        list(&args, &filter, &batch);
+    }
+    Ok(0)
+}
+
+fn list(args: &LsArgs, filter: &Filter, batch: &Batch) {
+    for index in 0..batch.len() {
+        let is_directory = batch.kind(index) == Kind::Directory;
+        if filter.verdict(batch.path(index), is_directory) != Verdict::Take {
+            continue;
+        }
+        let row = batch.row(index);
+        match args.output {
+            Output::Human => output::line(&human(&row)),
+            Output::Json => output::json(&machine(&row)),
+        }
+    }
+}
+
+fn human(row: &Row) -> String {
+    let mtime = time(row);
+    let mut name = key::display(&row.path);
+    match row.identity.kind {
+        Kind::Directory => name.push('/'),
+        Kind::Symlink => {
+            name = format!("{name} -> {}", key::display(&row.link_target));
+        }
+        Kind::File | Kind::Fifo | Kind::Socket | Kind::CharacterDevice | Kind::BlockDevice => {}
+    }
+    let stale = if row.flags.stale {
+        " (an older copy)"
+    } else {
+        ""
+    };
+    format!(
+        "{:04o} {:>5} {:>5} {:>12} {mtime} {name}{stale}",
+        row.ownership.mode & 0o7777,
+        row.ownership.uid,
+        row.ownership.gid,
+        row.identity.size
+    )
+}
+
+fn machine(row: &Row) -> serde_json::Value {
+    json!({
+        "path": key::display(&row.path),
+        "type": row.identity.kind.as_str(),
+        "size": row.identity.size,
+        "mtime": time(row),
+        "mode": row.ownership.mode & 0o7777,
+        "uid": row.ownership.uid,
+        "gid": row.ownership.gid,
+        "category": row.category,
+        "stale": row.flags.stale,
+        "object": row.pin.as_ref().map(|pin| json!({
+            "bucket": pin.bucket,
+            "key": pin.key,
+            "version": pin.version,
+            "sha256": pin.sha256,
+        })),
+    })
+}
+
+fn time(row: &Row) -> String {
+    let (seconds, _) = row.identity.mtime.to_parts();
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| "unknown".to_owned(), output::time)
+}

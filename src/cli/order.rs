@@ -1,0 +1,161 @@
+//! From files and flags to a run's order.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::identity;
+use crate::api::outcome::Reason;
+use crate::api::policy::BackupPolicy;
+use crate::api::run::{RUN_SPEC_VERSION, RunSpec, SourceIdentity};
+use crate::plan::policy::{Context, Location, Place, ValidPolicy, ValidSource, validate};
+use crate::worker::failure::Failure;
+
+/// A policy file, and whose it is.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PolicyArgs {
+    /// The policy: a BackupPolicy as YAML.
+    #[arg(long)]
+    pub(super) policy: PathBuf,
+
+    /// The name of the cluster or host that the backups are of. Default: this host's.
+    #[arg(long, env = "BACKSTAY_CLUSTER_NAME")]
+    pub(super) cluster_name: Option<String>,
+}
+
+impl PolicyArgs {
+    /// Reads the policy, as one for a plain host or for a cluster.
+    pub(super) fn read(&self) -> Result<(BackupPolicy, ValidPolicy), Failure> {
+        let policy = parse(&self.policy)?;
+        let is_host = policy
+            .spec
+            .sources
+            .iter()
+            .all(|source| source.path.is_some());
+        let place = if is_host { Place::Host } else { Place::Cluster };
+        let valid = self.validate(&policy, place)?;
+        Ok((policy, valid))
+    }
+
+    /// Reads the policy as one that runs on this host.
+    pub(super) fn read_for_host(&self) -> Result<ValidPolicy, Failure> {
+        let policy = parse(&self.policy)?;
+        self.validate(&policy, Place::Host)
+    }
+
+    fn validate(&self, policy: &BackupPolicy, place: Place) -> Result<ValidPolicy, Failure> {
+        let cluster = match &self.cluster_name {
+            Some(name) => name.clone(),
+            None => identity::host_name()?,
+        };
+        let context = Context {
+            cluster: &cluster,
+            namespace: policy.metadata.namespace.as_deref().unwrap_or("default"),
+            policy: policy.metadata.name.as_deref().unwrap_or_default(),
+            place,
+        };
+        validate(&policy.spec, context).map_err(|problems| {
+            let lines: Vec<String> = problems
+                .iter()
+                .map(|problem| format!("  {problem}"))
+                .collect();
+            invalid(format!("{}:\n{}", self.policy.display(), lines.join("\n")))
+        })
+    }
+}
+
+/// The sources of a policy that are asked for: one by name, or all.
+pub(super) fn select<'a>(
+    policy: &'a ValidPolicy,
+    source: Option<&str>,
+) -> Result<Vec<&'a ValidSource>, Failure> {
+    let chosen: Vec<&ValidSource> = policy
+        .sources
+        .iter()
+        .filter(|candidate| source.is_none_or(|name| candidate.name == name))
+        .collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = policy
+            .sources
+            .iter()
+            .map(|source| source.name.as_str())
+            .collect();
+        return Err(invalid(format!(
+            "--source {} is not a source of the policy: it has {}",
+            source.unwrap_or_default(),
+            names.join(", ")
+        )));
+    }
+    Ok(chosen)
+}
+
+/// The one source that a reading verb is about.
+pub(super) fn select_one<'a>(
+    policy: &'a ValidPolicy,
+    source: Option<&str>,
+) -> Result<&'a ValidSource, Failure> {
+    match *select(policy, source)?.as_slice() {
+        [one] => Ok(one),
+        _ => Err(invalid(
+            "the policy has several sources: say which one with --source".to_owned(),
+        )),
+    }
+}
+
+/// The order to back up a directory of this host.
+pub(super) fn for_host(source: &ValidSource, approved: Option<String>) -> Result<RunSpec, Failure> {
+    let path = match &source.location {
+        Location::Directory { path } => path.clone(),
+        Location::Claim { name } => {
+            return Err(invalid(format!(
+                "source {} is the claim {name}: a plain host backs up `path` sources",
+                source.name
+            )));
+        }
+    };
+    let identity = SourceIdentity::Directory {
+        machine_id: identity::machine_id()?,
+        path: path.clone(),
+    };
+    Ok(source.run_spec(identity, approved))
+}
+
+/// The order whose place is to be read: what the source is does not matter for that.
+pub(super) fn for_reading(source: &ValidSource) -> RunSpec {
+    source.run_spec(SourceIdentity::Claim { uid: String::new() }, None)
+}
+
+/// Reads the order that a pod was given.
+pub(super) fn read_run_spec(path: &Path) -> Result<RunSpec, Failure> {
+    let text = read(path)?;
+    let spec: RunSpec = serde_json::from_str(&text)
+        .map_err(|error| invalid(format!("--run-spec {}: {error}", path.display())))?;
+    if spec.version != RUN_SPEC_VERSION {
+        return Err(invalid(format!(
+            "--run-spec {} has version {} and this worker knows {RUN_SPEC_VERSION}: the controller \
+             and the worker must be of the same release",
+            path.display(),
+            spec.version
+        )));
+    }
+    Ok(spec)
+}
+
+fn parse(path: &Path) -> Result<BackupPolicy, Failure> {
+    let text = read(path)?;
+    serde_saphyr::from_str(&text).map_err(|error| invalid(format!("{}: {error}", path.display())))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| invalid(format!("{}: {error}", path.display())))
+}
+
+/// A mistake of whoever wrote the policy or the command.
+pub(super) fn invalid(message: String) -> Failure {
+    Failure::new(Reason::InvalidSpec, message)
+}
+
+/// What should not happen.
+pub(super) fn internal(message: String) -> Failure {
+    Failure::new(Reason::Internal, message)
+}

@@ -1,0 +1,88 @@
+//! What is written for a reader: results to standard output, errors to standard error.
+
+use std::io::{self, Write};
+
+use crate::api::outcome::Outcome;
+use crate::api::report::RunReport;
+use crate::plan::notice::size;
+
+/// Writes a result. A reader who has gone away is no error.
+pub(super) fn line(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Writes an error.
+pub(super) fn error(text: &str) {
+    let _ = writeln!(io::stderr(), "backstay: {text}");
+}
+
+/// Writes a value as JSON, in one line.
+pub(super) fn json(value: &impl serde::Serialize) {
+    if let Ok(text) = serde_json::to_string(value) {
+        line(&text);
+    }
+}
+
+/// The summary of a backup.
+pub(super) fn summary(source: &str, report: &RunReport) -> String {
+    let files = &report.files;
+    let outcome = report.outcome.map_or("ended", |outcome| match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::Partial => "is incomplete",
+        Outcome::Failed => "failed",
+        Outcome::Unclear => "is unclear",
+    });
+    let mut lines = vec![format!("backup of {source} {outcome}")];
+    if !report.message.is_empty() {
+        lines.push(format!("  {}", report.message));
+    }
+    if let Some(point) = &report.restore_point {
+        lines.push(format!(
+            "  restore point  {} of {}",
+            point.sequence,
+            time(point.time)
+        ));
+    }
+    lines.push(format!(
+        "  uploaded       {} ({})",
+        files.uploaded,
+        size(report.bytes.uploaded)
+    ));
+    lines.push(format!(
+        "  skipped        {} unchanged, {} with new metadata only",
+        files.unchanged, files.metadata_only
+    ));
+    lines.push(format!("  deleted        {}", files.deleted));
+    lines.push(format!("  failed         {}", files.not_captured));
+    if files.total > 0 {
+        lines.push(format!(
+            "  in all         {} entries, {}",
+            files.total,
+            size(report.bytes.total)
+        ));
+    }
+    lines.push(format!(
+        "  requests       {}{}",
+        report.requests.values().sum::<u64>(),
+        took(report)
+    ));
+    for entry in report.not_captured.iter().take(10) {
+        lines.push(format!("  not captured   {}: {}", entry.path, entry.reason));
+    }
+    for warning in &report.warnings {
+        lines.push(format!("  note           {warning}"));
+    }
+    lines.join("\n")
+}
+
+/// A time to the second.
+pub(super) fn time(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn took(report: &RunReport) -> String {
+    report.completion_time.map_or_else(String::new, |end| {
+        let took = end.duration_since(report.start_time);
+        format!(", took {:.1} s", took.as_secs_f64())
+    })
+}

@@ -1,0 +1,180 @@
+//! `backstay restore`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::order::{self, PolicyArgs, invalid};
+use super::progress::Bar;
+use super::reading::open_store;
+use super::stopping::Watch;
+use super::{Output, chain, output};
+use crate::adapters::target::{SetIds, Target};
+use crate::api::outcome::Reason;
+use crate::api::restore::RestoreReport;
+use crate::plan::filter::Filter;
+use crate::plan::notice::size;
+use crate::worker::backup::location_of;
+use crate::worker::failure::Failure;
+use crate::worker::repository::Point;
+use crate::worker::restore::{self, Conflict, Order, Tally};
+use crate::worker::stop::Stop;
+
+/// A restore has no deadline of its own: this is a year.
+const NO_DEADLINE: Duration = Duration::from_hours(365 * 24);
+
+/// Bring files back as they were.
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    #[command(flatten)]
+    policy: PolicyArgs,
+
+    /// The source of the policy. May be left out where there is one only.
+    #[arg(long)]
+    source: Option<String>,
+
+    /// The directory to restore into. It is made if it is not there.
+    #[arg(long)]
+    to: PathBuf,
+
+    #[command(flatten)]
+    point: PointArgs,
+
+    /// Which files, as gitignore-style patterns; may be repeated. Default: all.
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// What happens where something stands in the way.
+    #[arg(long, value_enum, default_value_t = ConflictArg::Fail)]
+    conflict: ConflictArg,
+
+    /// Give files their set-uid and set-gid bits back.
+    #[arg(long)]
+    restore_set_ids: bool,
+
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// Which restore point.
+#[derive(Clone, Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct PointArgs {
+    /// The newest restore point that is not after this time, as 2026-11-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<jiff::Timestamp>,
+
+    /// The restore point that this run made. Default: the newest one.
+    #[arg(long, value_name = "ID")]
+    run: Option<String>,
+}
+
+impl PointArgs {
+    pub(super) fn point(&self) -> Point {
+        match (&self.as_of, &self.run) {
+            (Some(time), _) => Point::AsOf(*time),
+            (None, Some(run)) => Point::Run(run.clone()),
+            (None, None) => Point::Newest,
+        }
+    }
+}
+
+/// What happens where something stands in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ConflictArg {
+    /// Nothing is written at all.
+    Fail,
+    /// It is replaced. A directory is never replaced by something else.
+    Overwrite,
+    /// It is left alone.
+    Skip,
+}
+
+pub(super) async fn run(args: RestoreArgs) -> Result<u8, Failure> {
+    let (_, policy) = args.policy.read()?;
+    let source = order::select_one(&policy, args.source.as_deref())?;
+    let spec = order::for_reading(source);
+    let store = open_store(&spec)?;
+    let filter = Filter::new(&args.include, &[]).map_err(|error| invalid(chain(&error)))?;
+    let set_ids = if args.restore_set_ids {
+        SetIds::Restored
+    } else {
+        SetIds::Withheld
+    };
+    let (target, found) = Target::open(&args.to, set_ids)
+        .map_err(|error| Failure::new(Reason::TargetConflict, chain(&error)))?;
+    let stop = Stop::default();
+    let tally = Arc::new(Tally::default());
+    let watch = Watch::start(stop.clone(), NO_DEADLINE)?;
+    let bar = Bar::restoring(source.name.as_str(), tally.clone());
+    let order = Order {
+        location: location_of(&spec),
+        point: args.point.point(),
+        filter,
+        is_whole: args.include.is_empty(),
+        target,
+        found,
+        conflict: match args.conflict {
+            ConflictArg::Fail => Conflict::Fail,
+            ConflictArg::Overwrite => Conflict::Overwrite,
+            ConflictArg::Skip => Conflict::Skip,
+        },
+        stop,
+        tally,
+    };
+    let report = restore::run(order, Arc::new(store)).await;
+    drop(bar);
+    drop(watch);
+    match args.output {
+        Output::Human => output::line(&summary(&args, &report)),
+        Output::Json => output::json(&report),
+    }
+    Ok(report.reason.exit_code())
+}
+
+fn summary(args: &RestoreArgs, report: &RestoreReport) -> String {
+    let entries = &report.entries;
+    let mut lines = vec![format!(
+        "restore into {} {}",
+        args.to.display(),
+        report.outcome.as_str().to_lowercase()
+    )];
+    if !report.message.is_empty() {
+        lines.push(format!("  {}", report.message));
+    }
+    if let Some(point) = &report.restore_point {
+        let time = output::time(point.time);
+        lines.push(format!("  restore point  {} of {time}", point.sequence));
+    }
+    lines.push(format!(
+        "  restored       {} ({})",
+        entries.restored,
+        size(report.bytes)
+    ));
+    lines.push(format!("  skipped        {}", entries.skipped));
+    lines.push(format!("  failed         {}", entries.failed));
+    let notes = [
+        (
+            entries.metadata_partial,
+            "entries have their content and not all of their metadata",
+        ),
+        (entries.special, "devices and sockets are not made"),
+        (
+            entries.stale,
+            "files are older copies: they could not be read at that time",
+        ),
+    ];
+    for (count, text) in notes.into_iter().filter(|(count, _)| *count > 0) {
+        lines.push(format!("  note           {count} {text}"));
+    }
+    for failed in report.failed.iter().take(10) {
+        lines.push(format!(
+            "  not restored   {}: {}",
+            failed.path, failed.reason
+        ));
+    }
+    lines.join("\n")
+}

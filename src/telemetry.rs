@@ -1,0 +1,121 @@
+//! Logs: to standard error, and to a file where one is asked for.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+/// How a line of the log is written.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For a reader.
+    Text,
+    /// One JSON object a line, for a collector.
+    Json,
+}
+
+/// Where the log goes, and how much of it.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Which events: a level, or directives as `RUST_LOG` has them.
+    pub filter: String,
+    /// How a line is written. Without one: text on a terminal, JSON elsewhere.
+    pub format: Option<LogFormat>,
+    /// A file besides standard error. It is appended to.
+    pub file: Option<PathBuf>,
+}
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter cannot be understood.
+    #[error(
+        "--log-level {filter:?} is neither a level (error, warn, info, debug, trace) nor a list of directives"
+    )]
+    ParseFilter {
+        /// The filter.
+        filter: String,
+        /// Why.
+        #[source]
+        source: ParseError,
+    },
+    /// The file cannot be written.
+    #[error("open the log file {}", path.display())]
+    OpenFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// There is one already.
+    #[error("start the log")]
+    Start(#[source] TryInitError),
+}
+
+/// Starts the log of this process.
+///
+/// # Errors
+/// When the filter or the file cannot be used.
+pub fn start(log: &Log) -> Result<(), LogError> {
+    let format = log.format.unwrap_or_else(|| {
+        if io::stderr().is_terminal() {
+            LogFormat::Text
+        } else {
+            LogFormat::Json
+        }
+    });
+    let file = log.file.as_deref().map(open).transpose()?;
+    let file = file.map(|file| layer(LogFormat::Json, Mutex::new(file)));
+    tracing_subscriber::registry()
+        .with(filter(&log.filter)?)
+        .with(layer(format, io::stderr))
+        .with(file)
+        .try_init()
+        .map_err(LogError::Start)
+}
+
+fn filter(directives: &str) -> Result<EnvFilter, LogError> {
+    // The libraries' own chatter is of use only when it is asked for.
+    let quiet = "hyper=warn,hyper_util=warn,h2=warn,rustls=warn,tower=warn,aws=warn";
+    let filter = if directives.contains('=') {
+        directives.to_owned()
+    } else {
+        format!("{directives},{quiet}")
+    };
+    EnvFilter::try_new(filter).map_err(|source| LogError::ParseFilter {
+        filter: directives.to_owned(),
+        source,
+    })
+}
+
+fn open(path: &Path) -> Result<File, LogError> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map_err(|source| LogError::OpenFile {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn layer<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    match format {
+        LogFormat::Text => fmt::layer().with_target(false).with_writer(writer).boxed(),
+        LogFormat::Json => fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .with_writer(writer)
+            .boxed(),
+    }
+}

@@ -1,0 +1,107 @@
+//! What a restore has done so far.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::api::outcome::{Outcome, Reason};
+use crate::api::report::RestorePoint;
+use crate::api::restore::{FailedEntry, NAMED_ENTRIES_MAX, RestoreCounts, RestoreReport};
+use crate::plan::key;
+use crate::worker::failure::Failure;
+
+/// What a restore has done so far.
+#[derive(Debug, Default)]
+pub struct Tally(Mutex<Sums>);
+
+#[derive(Debug, Default)]
+struct Sums {
+    entries: RestoreCounts,
+    bytes: u64,
+    conflicts: Vec<String>,
+    conflicting: u64,
+    failed: Vec<FailedEntry>,
+}
+
+impl Tally {
+    /// The sums now: entries, and bytes written.
+    #[must_use]
+    pub fn counts(&self) -> (RestoreCounts, u64) {
+        let sums = self.lock();
+        (sums.entries.clone(), sums.bytes)
+    }
+
+    pub(super) fn count(&self, change: impl FnOnce(&mut RestoreCounts)) {
+        change(&mut self.lock().entries);
+    }
+
+    pub(super) fn add_bytes(&self, written: u64) {
+        self.lock().bytes += written;
+    }
+
+    pub(super) fn fail(&self, path: &[u8], reason: String) {
+        let mut sums = self.lock();
+        sums.entries.failed += 1;
+        if sums.failed.len() < NAMED_ENTRIES_MAX {
+            sums.failed.push(FailedEntry {
+                path: key::display(path),
+                reason,
+            });
+        }
+    }
+
+    pub(super) fn conflict(&self, path: &[u8]) {
+        let mut sums = self.lock();
+        sums.conflicting += 1;
+        if sums.conflicts.len() < NAMED_ENTRIES_MAX {
+            sums.conflicts.push(key::display(path));
+        }
+    }
+
+    pub(super) fn conflicting(&self) -> u64 {
+        self.lock().conflicting
+    }
+
+    pub(super) fn ended(&self, point: RestorePoint) -> RestoreReport {
+        let sums = self.lock();
+        let (outcome, reason, message) = if sums.entries.failed > 0 {
+            let message = format!("{} entries could not be restored", sums.entries.failed);
+            (Outcome::Partial, Reason::EntriesNotCaptured, message)
+        } else {
+            (Outcome::Succeeded, Reason::Complete, String::new())
+        };
+        report(&sums, Some(point), outcome, reason, message)
+    }
+
+    pub(super) fn failed(&self, point: Option<RestorePoint>, failure: &Failure) -> RestoreReport {
+        let message = failure.message.clone();
+        report(
+            &self.lock(),
+            point,
+            Outcome::Failed,
+            failure.reason,
+            message,
+        )
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sums> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn report(
+    sums: &Sums,
+    restore_point: Option<RestorePoint>,
+    outcome: Outcome,
+    reason: Reason,
+    message: String,
+) -> RestoreReport {
+    RestoreReport {
+        restore_point,
+        outcome,
+        reason,
+        message,
+        entries: sums.entries.clone(),
+        bytes: sums.bytes,
+        conflicts: sums.conflicts.clone(),
+        failed: sums.failed.clone(),
+    }
+}
