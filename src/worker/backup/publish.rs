@@ -69,12 +69,11 @@ impl<S: Store, T: Tree> Backup<S, T> {
             if batch.is_empty() {
                 return Ok(());
             }
-            require_held(&*self.store, &self.location, held).await?;
-            self.hide_batch(batch).await?;
+            self.hide_batch(held, batch).await?;
         }
     }
 
-    async fn hide_batch(&self, batch: Vec<Gone>) -> Result<(), Failure> {
+    async fn hide_batch(&self, held: &Held, batch: Vec<Gone>) -> Result<(), Failure> {
         let mut by_bucket: BTreeMap<String, Vec<Marked>> = BTreeMap::new();
         for gone in batch {
             let marked = Marked {
@@ -84,6 +83,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             by_bucket.entry(gone.bucket).or_default().push(marked);
         }
         for (bucket, keys) in by_bucket {
+            require_held(&*self.store, &self.location, held).await?;
             let refused = self.store.delete(&bucket, keys).await?;
             if !refused.is_empty() {
                 self.progress.warn(format!(
