@@ -240,14 +240,18 @@ impl<S: Store, T: Tree> Backup<S, T> {
             stat,
             link_target,
         } = entry;
+        let mut is_whole = true;
         let xattrs = if stat.identity.kind == Kind::Directory {
             let (tree, path) = (self.tree.clone(), path.clone());
             let seen = blocking(move || {
                 let (directory, _) = tree.open_directory_path(&path)?;
                 tree.directory_xattrs(&directory)
             });
-            // A directory whose attributes cannot be read is told by the walk, as unreadable.
-            seen.await?.unwrap_or_default()
+            // A directory whose attributes cannot be read is told by the walk, as unreadable;
+            // once it can be, nothing in its facts shows that they are missing.
+            let seen = seen.await?;
+            is_whole = seen.is_ok();
+            seen.unwrap_or_default()
         } else {
             Vec::new()
         };
@@ -255,12 +259,9 @@ impl<S: Store, T: Tree> Backup<S, T> {
             files.metadata_only += 1;
             files.special += u64::from(stat.identity.kind.is_special());
         });
-        Ok(Captured::Row(Box::new(self.row(
-            path,
-            stat,
-            link_target,
-            xattrs,
-        ))))
+        let mut row = self.row(path, stat, link_target, xattrs);
+        row.flags.fuzzy = !is_whole;
+        Ok(Captured::Row(Box::new(row)))
     }
 
     fn row(&self, path: Vec<u8>, stat: Stat, link_target: Vec<u8>, xattrs: Attributes) -> Row {
