@@ -29,6 +29,8 @@ pub(super) struct Candidate {
     pub(super) decision: Decision,
     /// What the parent pins for this path.
     pub(super) parent: Option<Pin>,
+    /// Whether the parent carries an older copy, which a dead run may have superseded since.
+    pub(super) is_stale: bool,
     /// What a dead run's segment says of this path.
     pub(super) journal: Option<Row>,
 }
@@ -183,7 +185,8 @@ impl<S: Store, T: Tree> Backup<S, T> {
     }
 
     /// The parent's pin, where it is of this very content and still current. Only a dead run can
-    /// have superseded it, so only then is the store asked.
+    /// have superseded it, one of this journal or one before an older copy was carried, so only
+    /// then is the store asked.
     async fn equal_pin(
         &self,
         session: &Session,
@@ -197,7 +200,8 @@ impl<S: Store, T: Tree> Backup<S, T> {
         else {
             return Ok(None);
         };
-        if pin.sha256 != sha256 || (!session.dead.is_empty() && !self.is_current(pin).await?) {
+        let may_be_superseded = candidate.is_stale || !session.dead.is_empty();
+        if pin.sha256 != sha256 || (may_be_superseded && !self.is_current(pin).await?) {
             return Ok(None);
         }
         self.progress.count(|files, _| files.metadata_only += 1);

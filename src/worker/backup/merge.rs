@@ -309,6 +309,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
             category,
             decision,
             parent: pin,
+            is_stale: parent.as_ref().is_some_and(|row| row.known().flags.stale),
             journal,
         };
         let permit = tokio::select! {
