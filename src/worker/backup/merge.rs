@@ -388,10 +388,10 @@ impl<S: Store, T: Tree> Merge<S, T> {
         // After the parent's last segment new rows join it, or a source that grows at its end
         // would leave a small segment behind each time.
         let is_boundary = is_at_boundary && !self.parent.is_at_end();
-        let is_due = (is_boundary && self.window.ends_with_parent())
-            || self
-                .window
-                .is_full(!self.parent.is_at_end(), clock::monotonic());
+        let cuts = &self.backup.cuts;
+        let within_parent = !self.parent.is_at_end();
+        let is_due = (is_boundary && self.window.ends_with_parent(cuts))
+            || self.window.is_full(cuts, within_parent, clock::monotonic());
         if is_due {
             self.cut().await;
         }

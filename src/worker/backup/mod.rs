@@ -61,6 +61,7 @@ use crate::plan::{head, layout, place};
 use copy::Copied;
 use memory::Memory;
 use session::Session;
+pub use window::Cuts;
 
 /// What a run is given.
 #[derive(Clone, Debug)]
@@ -75,6 +76,8 @@ pub struct Order {
     pub stop: Stop,
     /// Where it counts.
     pub progress: Arc<Progress>,
+    /// Where its segments are cut.
+    pub cuts: Cuts,
 }
 
 /// Runs a backup up to the moment when only the notice is owed, and answers with its report,
@@ -126,6 +129,7 @@ struct Backup<S, T> {
     /// The root as it was when the run started.
     root: Root,
     memory: Memory,
+    cuts: Cuts,
     /// The newest change time seen, in nanoseconds since 1970.
     newest_ctime: AtomicI64,
 }
@@ -138,6 +142,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             started,
             stop,
             progress,
+            cuts,
         } = order;
         let invalid = |text: String| Failure::new(Reason::InvalidSpec, text);
         let filter =
@@ -170,6 +175,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             key_prefix,
             root,
             memory: Memory::default(),
+            cuts,
             newest_ctime: AtomicI64::new(i64::MIN),
             spec,
         })

@@ -10,18 +10,30 @@ use super::parent::{ParentRow, ParentSegment};
 use crate::api::catalog::Gone;
 use crate::worker::failure::Failure;
 
-/// How many rows a segment has when it is cut without a boundary of the parent.
-const ROWS: usize = 50_000;
+/// Where segments are cut. The model test cuts small trees as a run cuts large ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Cuts {
+    /// How many rows a segment has when it is cut without a boundary of the parent.
+    pub rows: usize,
+    /// How many rows a segment has at most, where it keeps a boundary of the parent.
+    pub rows_max: usize,
+    /// Under how many rows a changed segment is joined with the next one.
+    pub rows_min: usize,
+    /// After what time a segment is cut in any case: what it has sent is then the journal of the
+    /// next run, should this one die.
+    pub age_max: Duration,
+}
 
-/// How many rows a segment has at most, where it keeps a boundary of the parent.
-const ROWS_MAX: usize = 75_000;
-
-/// Under how many rows a changed segment is joined with the next one.
-const ROWS_MIN: usize = 12_500;
-
-/// After what time a segment is cut in any case: what it has sent is then the journal of the
-/// next run, should this one die.
-const AGE_MAX: Duration = Duration::from_mins(5);
+impl Default for Cuts {
+    fn default() -> Self {
+        Self {
+            rows: 50_000,
+            rows_max: 75_000,
+            rows_min: 12_500,
+            age_max: Duration::from_mins(5),
+        }
+    }
+}
 
 /// One row to be, in order.
 pub(super) enum Slot {
@@ -81,14 +93,18 @@ impl Window {
     }
 
     /// Whether to cut here, in the middle of wherever the parent is.
-    pub(super) fn is_full(&self, within_parent: bool, now: Instant) -> bool {
-        let most = if within_parent { ROWS_MAX } else { ROWS };
-        let is_old = self.is_touched && now.duration_since(self.started) >= AGE_MAX;
+    pub(super) fn is_full(&self, cuts: &Cuts, within_parent: bool, now: Instant) -> bool {
+        let most = if within_parent {
+            cuts.rows_max
+        } else {
+            cuts.rows
+        };
+        let is_old = self.is_touched && now.duration_since(self.started) >= cuts.age_max;
         self.slots.len() >= most || (is_old && !self.slots.is_empty())
     }
 
     /// Whether to cut at the end of a segment of the parent.
-    pub(super) fn ends_with_parent(&self) -> bool {
-        !self.is_touched || self.slots.len() >= ROWS_MIN
+    pub(super) fn ends_with_parent(&self, cuts: &Cuts) -> bool {
+        !self.is_touched || self.slots.len() >= cuts.rows_min
     }
 }
