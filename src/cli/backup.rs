@@ -178,6 +178,7 @@ async fn back_up(
         started,
         stop: stop.clone(),
         progress,
+        cuts: backup::Cuts::default(),
     };
     let report = tokio::select! {
         report = backup::run(order, store, tree, &reporter) => report,
