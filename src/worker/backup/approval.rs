@@ -78,7 +78,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         }
         Err(Failure::new(
             Reason::SourceSuspicious,
-            suspicion.explain(&self.run),
+            suspicion.explain(self.writer.get().unwrap_or(&self.run)),
         ))
     }
 }

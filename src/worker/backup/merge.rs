@@ -64,11 +64,12 @@ impl<S: Store, T: Tree> Merge<S, T> {
         })
     }
 
-    /// Joins until the walk has ended, or the run is asked to end. In the latter case what has
+    /// Joins until the walk has ended, or the run is to end early. In the latter case what has
     /// been taken so far is passed on first: it is the journal of the next run.
     pub(super) async fn run(mut self, mut walk: Walking) -> Result<(), Failure> {
         let joined = self.join(&mut walk).await;
-        if joined.is_ok() || self.backup.stop.check().is_err() {
+        let is_cut_short = self.backup.stop.check().is_err() || self.session.check().is_err();
+        if joined.is_ok() || is_cut_short {
             self.cut().await;
         }
         joined
@@ -170,6 +171,9 @@ impl<S: Store, T: Tree> Merge<S, T> {
         let is_told = self.last_key == beneath;
         if !is_told {
             self.advance(Some(&file_key)).await?;
+            // What a dead run has sent of it is neither taken over unseen nor hidden.
+            let found = self.find_in_journal(Some(&file_key)).await?;
+            self.drop_orphans(found.skipped);
         }
         let before = self.window.slots.len();
         if let Some(row) = self.take_parent(&file_key).await? {

@@ -33,8 +33,8 @@ mod session;
 mod window;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use sha2::Digest;
 use tokio::sync::Mutex;
@@ -96,24 +96,20 @@ pub async fn run<S: Store, T: Tree>(
         Ok(backup) => Arc::new(backup),
         Err(failure) => return reporter.failed(&failure, store.requests()),
     };
-    match backup.run(reporter).await {
-        Ok((point, writer)) => {
-            let report = reporter.ended(&point, store.requests());
-            backup.write_report(&writer, &report).await;
-            report
-        }
-        Err(failure) => {
-            let report = reporter.failed(&failure, store.requests());
-            backup.write_report(&backup.run, &report).await;
-            report
-        }
-    }
+    let report = match backup.run(reporter).await {
+        Ok(point) => reporter.ended(&point, store.requests()),
+        Err(failure) => reporter.failed(&failure, store.requests()),
+    };
+    backup.write_report(&report).await;
+    report
 }
 
 /// One run, and everything it works with.
 struct Backup<S, T> {
     spec: RunSpec,
     run: String,
+    /// The name under which it writes, once it is the writer.
+    writer: OnceLock<String>,
     started: jiff::Timestamp,
     stop: Stop,
     progress: Arc<Progress>,
@@ -163,6 +159,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             })?;
         Ok(Self {
             run,
+            writer: OnceLock::new(),
             started,
             stop,
             progress,
@@ -181,9 +178,11 @@ impl<S: Store, T: Tree> Backup<S, T> {
         })
     }
 
-    async fn run(self: &Arc<Self>, reporter: &Reporter) -> Result<(RestorePoint, String), Failure> {
+    async fn run(self: &Arc<Self>, reporter: &Reporter) -> Result<RestorePoint, Failure> {
         let (repository, held) = self.open().await?;
         let writer = held.head.writer.clone().ok_or_else(Failure::fenced)?;
+        // It is set here and nowhere else.
+        let _ = self.writer.set(writer.id());
         reporter.opened(writer.attempt, held.head.trouble.clone());
         let alive = Alive::start(self.store.clone(), self.location.clone(), self.run.clone());
         let held = Arc::new(Mutex::new(held));
@@ -192,7 +191,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         if let Err(failure) = &ended {
             self.release(&*held.lock().await, failure.reason).await;
         }
-        Ok((ended?, writer.id()))
+        ended
     }
 
     /// Everything that happens while this run is the writer.
@@ -210,6 +209,9 @@ impl<S: Store, T: Tree> Backup<S, T> {
             && commit.run == self.run
         {
             // An earlier attempt of this very run committed and died before it could say so.
+            for entry in &commit.not_captured {
+                self.progress.not_captured(entry.clone());
+            }
             return self.close(held, reference, commit).await;
         }
         let trusts_parent = self.prepare(repository, held, parent).await?;
@@ -323,10 +325,11 @@ impl<S: Store, T: Tree> Backup<S, T> {
     }
 
     /// Writes the full report beside the catalog. The outcome does not hang on it.
-    async fn write_report(&self, writer: &str, report: &RunReport) {
+    async fn write_report(&self, report: &RunReport) {
         let Ok(body) = serde_json::to_vec_pretty(report) else {
             return;
         };
+        let writer = self.writer.get().unwrap_or(&self.run);
         let key = self.location.report(writer);
         let attributes = Attributes {
             sha256: Some(hash(&body)),

@@ -10,6 +10,7 @@ use crate::adapters::clock;
 use crate::adapters::store::Store;
 use crate::adapters::tree::Tree;
 use crate::api::catalog::Head;
+use crate::api::policy::DeletionPolicy;
 use crate::worker::failure::Failure;
 use crate::worker::head::{require_held, swap};
 use crate::worker::repository::Held;
@@ -78,11 +79,12 @@ impl<S: Store, T: Tree> Backup<S, T> {
     }
 
     /// Makes sure that this run is still the writer, before it writes over a version that it did
-    /// not expect (P4). What a dead run of ours has left there is not foreign.
+    /// not expect (P4). What a dead run of ours
+    /// has left there, or a policy that keeps what is gone, is not foreign.
     pub(super) async fn before_overwriting(&self, session: &Session) -> Result<(), Failure> {
         let held = session.held.lock().await;
         require_held(&*self.store, &self.location, &held).await?;
-        if session.dead.is_empty() {
+        if session.dead.is_empty() && self.spec.deletions.policy == DeletionPolicy::Mirror {
             self.progress.count(|files, _| files.foreign += 1);
         }
         Ok(())
