@@ -116,14 +116,15 @@ impl<S: Store, T: Tree> Merge<S, T> {
         let order_key = key::order_key(&entry.path, identity.kind).into_owned();
         self.check_order(&order_key)?;
         self.advance(Some(&order_key)).await?;
-        self.unreadable
-            .retain(|beneath| order_key < *beneath || order_key.starts_with(beneath));
         let parent = self.take_parent(&order_key).await?;
         let Found {
             row: journal,
             skipped,
         } = self.find_in_journal(Some(&order_key)).await?;
         self.drop_orphans(skipped);
+        // Only now: what was skipped above may lie beneath one of them.
+        self.unreadable
+            .retain(|beneath| order_key < *beneath || order_key.starts_with(beneath));
         self.backup.note_ctime(identity.ctime);
         let category = match identity.kind {
             Kind::File => {
@@ -175,6 +176,9 @@ impl<S: Store, T: Tree> Merge<S, T> {
             let found = self.find_in_journal(Some(&file_key)).await?;
             self.drop_orphans(found.skipped);
         }
+        // What a dead run has sent of the entry itself is not dropped either.
+        let passed = self.find_in_journal(Some(&file_key)).await?;
+        self.drop_orphans(passed.skipped);
         let before = self.window.slots.len();
         if let Some(row) = self.take_parent(&file_key).await? {
             self.carry(row);
