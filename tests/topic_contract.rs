@@ -1,0 +1,169 @@
+//! What an SNS topic does with a notice, asked of moto, with an SQS queue as the subscriber; and
+//! what its refusals become.
+
+#[cfg(test)]
+#[path = "contract/environment.rs"]
+mod environment;
+#[cfg(test)]
+#[path = "contract/parrot.rs"]
+mod parrot;
+
+#[cfg(test)]
+mod topic {
+    use aws_sdk_sns::config::Region;
+    use backstay::adapters::credentials::Credentials;
+    use backstay::adapters::sns::{Attribute, Notice, SnsError, SnsTopic};
+    use backstay::api::policy;
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use crate::environment::variable;
+    use crate::parrot::{answer, parrot};
+
+    const REGION: &str = "eu-south-1";
+
+    fn moto() -> String {
+        variable("BACKSTAY_MOTO_ENDPOINT")
+    }
+
+    fn topic(arn: &str, endpoint: &str) -> SnsTopic {
+        let topic = policy::SnsTopic {
+            topic_arn: arn.to_owned(),
+            endpoint: Some(endpoint.to_owned()),
+            on: vec![],
+        };
+        SnsTopic::new(&topic, &Credentials::Ambient).unwrap()
+    }
+
+    fn some_topic(endpoint: &str) -> SnsTopic {
+        topic("arn:aws:sns:eu-south-1:123456789012:backups", endpoint)
+    }
+
+    fn notice() -> Notice {
+        Notice {
+            subject: "Backup of acme/office succeeded".to_owned(),
+            body: "12 files uploaded, 3 skipped.\nNothing to do. Größe: 5 MiB & <more>".to_owned(),
+            attributes: vec![
+                (
+                    "outcome".to_owned(),
+                    Attribute::String("Succeeded".to_owned()),
+                ),
+                ("filesFailed".to_owned(), Attribute::Number(-7)),
+            ],
+        }
+    }
+
+    fn sns() -> aws_sdk_sns::Client {
+        let config = aws_sdk_sns::Config::builder()
+            .behavior_version_latest()
+            .region(Region::new(REGION))
+            .endpoint_url(moto())
+            .credentials_provider(aws_sdk_sns::config::Credentials::new(
+                "id", "key", None, None, "t",
+            ))
+            .build();
+        aws_sdk_sns::Client::from_conf(config)
+    }
+
+    /// Asks the queue service, which moto tells from the others by the scope of a signature that
+    /// it does not verify.
+    async fn sqs(action: &str, body: Value) -> Value {
+        let address = moto()
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .to_owned();
+        let body = body.to_string();
+        let request = format!(
+            "POST / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+             content-type: application/x-amz-json-1.0\r\nx-amz-target: AmazonSQS.{action}\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential=id/20260101/{REGION}/sqs/aws4_request, \
+             SignedHeaders=host, Signature=none\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+
+    /// A topic, and a queue that gets what it is told; answers with the topic's ARN and the
+    /// queue's URL.
+    async fn subscribed() -> (String, String) {
+        let name = format!("contract-{}", uuid::Uuid::new_v4().simple());
+        let arn = sns()
+            .create_topic()
+            .name(&name)
+            .send()
+            .await
+            .unwrap()
+            .topic_arn
+            .unwrap();
+        let queue = sqs("CreateQueue", json!({"QueueName": name})).await;
+        let queue_arn = arn.replace(":sns:", ":sqs:");
+        sns()
+            .subscribe()
+            .topic_arn(&arn)
+            .protocol("sqs")
+            .endpoint(queue_arn)
+            .send()
+            .await
+            .unwrap();
+        (arn, queue["QueueUrl"].as_str().unwrap().to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_notice_arrives_with_its_attributes() {
+        let (arn, queue) = subscribed().await;
+        let id = topic(&arn, &moto()).publish(notice()).await.unwrap();
+
+        let received = sqs("ReceiveMessage", json!({"QueueUrl": queue})).await;
+        let envelope = received["Messages"][0]["Body"].as_str().unwrap();
+        let envelope: Value = serde_json::from_str(envelope).unwrap();
+        assert_eq!(envelope["MessageId"], id);
+        assert_eq!(envelope["Subject"], notice().subject);
+        assert_eq!(envelope["Message"], notice().body);
+        assert_eq!(
+            envelope["MessageAttributes"],
+            json!({
+                "outcome": {"Type": "String", "Value": "Succeeded"},
+                "filesFailed": {"Type": "Number", "Value": "-7"},
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn n01_a_topic_that_is_gone_is_told() {
+        let arn = format!(
+            "arn:aws:sns:{REGION}:123456789012:gone-{}",
+            uuid::Uuid::new_v4()
+        );
+        let error = topic(&arn, &moto()).publish(notice()).await.unwrap_err();
+        assert_eq!(error, SnsError::TopicGone { topic: arn });
+        assert!(!error.is_retryable());
+    }
+
+    #[tokio::test]
+    async fn n01_a_refusal_is_told() {
+        let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AuthorizationError</Code>\
+                    <Message>not you</Message></Error></ErrorResponse>";
+        let (endpoint, _) = parrot(answer("403 Forbidden", "", body)).await;
+        let error = some_topic(&endpoint).publish(notice()).await.unwrap_err();
+        let SnsError::AccessDenied { code, .. } = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(code, "AuthorizationError");
+        assert!(!error.is_retryable());
+    }
+
+    #[tokio::test]
+    async fn n01_a_topic_that_does_not_answer_may_do_so_later() {
+        let (endpoint, asked) = parrot(answer("503 Unavailable", "", "inner-secret")).await;
+        let error = some_topic(&endpoint).publish(notice()).await.unwrap_err();
+        assert!(error.is_retryable(), "{error:?}");
+        assert!(!error.to_string().contains("inner-secret"), "{error}");
+        assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 4);
+    }
+}
