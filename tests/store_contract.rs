@@ -75,23 +75,33 @@ contract! {
 
 mod no_server {
     macro_rules! clauses {
-        ($($clause:ident),+) => {
-            $(
+        ($($clauses:ident: $($clause:ident),+;)+) => {
+            $($(
                 #[tokio::test]
                 async fn $clause() {
-                    super::contract::answers::$clause().await;
+                    super::contract::$clauses::$clause().await;
                 }
-            )+
+            )+)+
         };
     }
 
-    clauses!(
-        nobody_there_is_told_after_all_attempts,
-        s18_a_redirect_is_not_followed,
-        t08_an_answer_that_is_not_s3s_is_not_repeated,
-        s09_an_error_that_says_200_is_an_error,
-        s01_a_store_that_is_not_well_is_asked_again,
-        s16_a_clock_that_is_off_is_told_at_once,
-        s22_an_empty_page_without_end_is_refused
-    );
+    clauses! {
+        answers:
+            nobody_there_is_told_after_all_attempts,
+            s18_a_redirect_is_not_followed,
+            t08_an_answer_that_is_not_s3s_is_not_repeated,
+            s09_an_error_that_says_200_is_an_error,
+            s01_a_store_that_is_not_well_is_asked_again,
+            s16_a_clock_that_is_off_is_told_at_once,
+            s22_an_empty_page_without_end_is_refused;
+        wire:
+            a_write_says_all_that_it_must_and_no_other_checksum,
+            b04_a_deletion_names_no_version,
+            credentials_that_are_gone_are_told;
+        patience:
+            s03_silence_ends_in_an_error,
+            a_body_that_stalls_ends_in_an_error,
+            an_upload_that_stalls_ends_in_an_error,
+            an_answer_that_takes_its_time_is_awaited;
+    }
 }

@@ -164,6 +164,6 @@ mod topic {
         let error = some_topic(&endpoint).publish(notice()).await.unwrap_err();
         assert!(error.is_retryable(), "{error:?}");
         assert!(!error.to_string().contains("inner-secret"), "{error}");
-        assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 4);
+        assert_eq!(asked.requests().len(), 4);
     }
 }

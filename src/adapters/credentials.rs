@@ -3,24 +3,23 @@
 //! No kind ever asks the instance metadata service: in a cluster its answer would be the node's
 //! identity, which is not the tenant's. Secrets stand in no `Debug` and no `Display`.
 
+mod ambient;
 mod files;
 mod pod_identity;
+#[cfg(test)]
+mod stand_in;
+mod web_identity;
 
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
-use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
-use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials as Keys;
 use aws_credential_types::provider::error::CredentialsError as SdkCredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
-use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+
+use self::ambient::Ambient;
+use self::web_identity::Role;
 
 /// A kind of identity, and where it is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,12 +135,12 @@ impl Credentials {
             Self::WebIdentity {
                 role_arn,
                 token_file,
-            } => Provider::WebIdentity(web_identity(role_arn, token_file, region)),
+            } => Provider::WebIdentity(Role::new(role_arn, token_file, region)),
             Self::PodIdentity { uri, token_file } => Provider::PodIdentity {
                 uri: uri.clone(),
                 token_file: token_file.clone(),
             },
-            Self::Ambient => Provider::Ambient(ambient(region)),
+            Self::Ambient => Provider::Ambient(Ambient::new(region)),
         };
         SharedCredentialsProvider::new(provider)
     }
@@ -150,18 +149,18 @@ impl Credentials {
 #[derive(Debug)]
 enum Provider {
     Files { directory: PathBuf },
-    WebIdentity(WebIdentityTokenCredentialsProvider),
+    WebIdentity(Role),
     PodIdentity { uri: String, token_file: PathBuf },
-    Ambient(CredentialsProviderChain),
+    Ambient(Ambient),
 }
 
 impl Provider {
     async fn keys(&self) -> Result<Keys, CredentialsError> {
         match self {
             Self::Files { directory } => files::read(directory),
-            Self::WebIdentity(provider) => provider.provide_credentials().await.map_err(from_sdk),
+            Self::WebIdentity(role) => role.keys().await,
             Self::PodIdentity { uri, token_file } => pod_identity::keys(uri, token_file).await,
-            Self::Ambient(chain) => chain.provide_credentials().await.map_err(from_sdk),
+            Self::Ambient(ambient) => ambient.keys().await,
         }
     }
 }
@@ -177,87 +176,4 @@ impl ProvideCredentials for Provider {
                 .map_err(SdkCredentialsError::provider_error)
         })
     }
-}
-
-fn web_identity(
-    role_arn: &str,
-    token_file: &std::path::Path,
-    region: &str,
-) -> WebIdentityTokenCredentialsProvider {
-    WebIdentityTokenCredentialsProvider::builder()
-        .configure(&sdk_config(region))
-        .static_configuration(StaticConfiguration {
-            web_identity_token_file: token_file.to_owned(),
-            role_arn: role_arn.to_owned(),
-            session_name: "backstay".to_owned(),
-        })
-        .build()
-}
-
-fn ambient(region: &str) -> CredentialsProviderChain {
-    let config = sdk_config(region);
-    let profile = ProfileFileCredentialsProvider::builder()
-        .configure(&config)
-        // A profile may name the metadata service as its source.
-        .with_custom_provider("Ec2InstanceMetadata", NoMetadataService)
-        .build();
-    let web_identity = WebIdentityTokenCredentialsProvider::builder()
-        .configure(&config)
-        .build();
-    CredentialsProviderChain::first_try(
-        "Environment",
-        EnvironmentVariableCredentialsProvider::new(),
-    )
-    .or_else("Profile", profile)
-    .or_else("WebIdentity", web_identity)
-}
-
-fn sdk_config(region: &str) -> ProviderConfig {
-    ProviderConfig::without_region()
-        .with_region(Some(Region::new(region.to_owned())))
-        .with_behavior_version(Some(BehaviorVersion::latest()))
-}
-
-#[derive(Debug)]
-struct NoMetadataService;
-
-impl ProvideCredentials for NoMetadataService {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::ready(Err(SdkCredentialsError::not_loaded(
-            "the instance metadata service is never asked",
-        )))
-    }
-}
-
-fn from_sdk(error: SdkCredentialsError) -> CredentialsError {
-    if matches!(error, SdkCredentialsError::CredentialsNotLoaded(_)) {
-        return CredentialsError::NotConfigured;
-    }
-    match refusal(&error) {
-        Some(code) => CredentialsError::Refused {
-            by: "AWS STS",
-            code,
-        },
-        None => CredentialsError::Unavailable {
-            by: "AWS STS",
-            source: Box::new(error),
-        },
-    }
-}
-
-/// The code of an answer in which the token service says no; none for its own failures.
-fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let answer = cause.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError>>();
-        if let Some(SdkError::ServiceError(answer)) = answer {
-            let is_final = answer.raw().status().is_client_error();
-            return is_final.then(|| answer.err().code().unwrap_or("Unknown").to_owned());
-        }
-        next = cause.source();
-    }
-    None
 }

@@ -15,6 +15,7 @@ mod error;
 mod list;
 mod promises;
 mod read;
+mod slices;
 mod wire;
 mod write;
 
@@ -29,9 +30,10 @@ use aws_sdk_s3::config::{
     StalledStreamProtectionConfig,
 };
 
+use self::slices::Slicing;
 use self::wire::Wire;
 use super::credentials::{Credentials, CredentialsError};
-use super::sdk::{ATTEMPTS_MAX, app_name};
+use super::sdk::{ATTEMPTS_MAX, CONNECT_WITHIN, app_name};
 use super::store::{
     Attributes, Body, Complete, Facts, Get, Marked, Object, Page, Part, Promises, Put, Store,
     StoreError, Written,
@@ -41,6 +43,9 @@ use crate::api::policy::{Encryption, Storage};
 /// The slowest line that is still used: eight uploads at once over one megabit a second. An
 /// attempt gets the time that its body takes at this speed on top of [`Timeouts::attempt`].
 const SLOWEST_BYTES_PER_SECOND: u64 = 16 * 1024;
+
+/// How many times [`Timeouts::attempt`] the end of an upload may take.
+const COMPLETION_ATTEMPTS: u32 = 10;
 
 /// An object store that speaks S3's language. Clones share their connections and counts.
 #[derive(Clone, Debug)]
@@ -67,14 +72,23 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(10),
+            connect: CONNECT_WITHIN,
             attempt: Duration::from_mins(1),
-            stall: Duration::from_secs(30),
+            stall: Duration::from_mins(1),
         }
     }
 }
 
 impl Timeouts {
+    /// For the end of an upload: a store may take minutes to put the parts together.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+    fn for_completion(self) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(self.connect)
+            .operation_attempt_timeout(self.attempt.saturating_mul(COMPLETION_ATTEMPTS))
+            .build()
+    }
+
     fn for_body(self, body: &[u8]) -> TimeoutConfig {
         let body_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let transfer = Duration::from_secs(body_bytes / SLOWEST_BYTES_PER_SECOND);
@@ -125,6 +139,7 @@ impl S3Store {
         let wire = Wire::default();
         let mut config = Self::config(credentials, &storage.region, timeouts)
             .interceptor(wire.clone())
+            .interceptor(Slicing)
             .force_path_style(storage.endpoint.is_some());
         config.set_endpoint_url(storage.endpoint.clone());
         Ok(Self {

@@ -5,8 +5,10 @@
 //! header or an address.
 
 use std::error::Error;
+use std::time::Duration;
 
 use aws_config::AppName;
+use aws_credential_types::provider::error::CredentialsError as SdkCredentialsError;
 
 use super::credentials::CredentialsError;
 
@@ -21,6 +23,9 @@ const CODE_MAX_BYTES: usize = 64;
 
 /// The longest text that is passed on.
 const DETAIL_MAX_CHARS: usize = 200;
+
+/// How long to wait for a connection.
+pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// The name that requests carry, for whoever reads the audit trail.
 pub(super) fn app_name() -> AppName {
@@ -42,7 +47,8 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
     told
 }
 
-/// Why there were no credentials, where that is why a request failed.
+/// Why there were no credentials, where that is why a request failed and who hands them out said
+/// so.
 pub(super) fn credentials_error<'a>(
     error: &'a (dyn Error + 'static),
 ) -> Option<&'a CredentialsError> {
@@ -54,6 +60,11 @@ pub(super) fn credentials_error<'a>(
         next = cause.source();
     }
     None
+}
+
+/// Whether credentials did not come in time, without a word of who hands them out.
+pub(super) fn is_without_credentials(error: &(dyn Error + 'static)) -> bool {
+    error.is::<SdkCredentialsError>() || error.source().is_some_and(is_without_credentials)
 }
 
 /// An error code, if it is one.

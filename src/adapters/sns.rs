@@ -3,6 +3,8 @@
 //! # Guarantees
 //! A notice arrives at least once: when a reply is lost, it is sent again.
 
+mod notice;
+
 use std::error::Error;
 use std::time::Duration;
 
@@ -12,26 +14,13 @@ use aws_sdk_sns::config::http::HttpResponse;
 use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::config::timeout::TimeoutConfig;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sns::types::MessageAttributeValue;
 
+pub use self::notice::{ATTRIBUTES_MAX, Attribute, NOTICE_MAX_BYTES, Notice, SUBJECT_MAX_CHARS};
 use super::credentials::{Credentials, CredentialsError};
-use super::sdk::{self, ATTEMPTS_MAX, app_name, causes, credentials_error, one_line, with_code};
+use super::sdk::{
+    self, ATTEMPTS_MAX, CONNECT_WITHIN, app_name, causes, credentials_error, one_line, with_code,
+};
 use crate::api::policy;
-
-/// The most bytes that body, attribute names, types and values may have together.
-/// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
-pub const NOTICE_MAX_BYTES: usize = 256 * 1024;
-
-/// The most characters of a subject, ASCII without control characters.
-/// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
-pub const SUBJECT_MAX_CHARS: usize = 99;
-
-/// The most attributes that reach a queue with raw delivery; it drops notices with more.
-/// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>
-pub const ATTRIBUTES_MAX: usize = 10;
-
-/// How long to wait for a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long one attempt may take.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(30);
@@ -41,26 +30,6 @@ const ATTEMPT_WITHIN: Duration = Duration::from_secs(30);
 pub struct SnsTopic {
     client: Client,
     arn: String,
-}
-
-/// What a topic tells its subscribers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// The subject of an e-mail; ASCII, [`SUBJECT_MAX_CHARS`] at most.
-    pub subject: String,
-    /// The text, the same for every kind of subscriber.
-    pub body: String,
-    /// What subscribers filter by; [`ATTRIBUTES_MAX`] at most, none of them empty.
-    pub attributes: Vec<(String, Attribute)>,
-}
-
-/// A value that subscribers filter by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Attribute {
-    /// A text.
-    String(String),
-    /// A number, which filters can compare.
-    Number(i64),
 }
 
 /// Why a notice was not published.
@@ -155,7 +124,7 @@ impl SnsTopic {
 
     /// Publishes a notice; answers with the message's id.
     pub async fn publish(&self, notice: Notice) -> Result<String, SnsError> {
-        check(&notice)?;
+        notice.check()?;
         let mut operation = self
             .client
             .publish()
@@ -163,7 +132,7 @@ impl SnsTopic {
             .subject(notice.subject)
             .message(notice.body);
         for (name, attribute) in &notice.attributes {
-            operation = operation.message_attributes(name, value(attribute));
+            operation = operation.message_attributes(name, attribute.value());
         }
         let answer = operation
             .send()
@@ -255,84 +224,9 @@ fn region(arn: &str) -> Option<&str> {
     (is_topic && is_whole).then_some(region)
 }
 
-/// What SNS would refuse, or accept and then not deliver.
-fn check(notice: &Notice) -> Result<(), SnsError> {
-    let subject = &notice.subject;
-    let is_plain = subject
-        .bytes()
-        .all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    if subject.trim() != subject || subject.is_empty() || !is_plain {
-        return Err(SnsError::Malformed {
-            what: "subject is not a line of ASCII",
-        });
-    }
-    if subject.len() > SUBJECT_MAX_CHARS {
-        return Err(SnsError::Malformed {
-            what: "subject is too long",
-        });
-    }
-    if notice.body.is_empty() {
-        return Err(SnsError::Malformed {
-            what: "body is empty",
-        });
-    }
-    if notice.attributes.len() > ATTRIBUTES_MAX {
-        return Err(SnsError::Malformed {
-            what: "attributes are too many",
-        });
-    }
-    let mut size_bytes = notice.body.len();
-    for (name, attribute) in &notice.attributes {
-        let (kind, text) = written(attribute);
-        if name.is_empty() || text.is_empty() {
-            return Err(SnsError::Malformed {
-                what: "attribute is empty",
-            });
-        }
-        size_bytes += name.len() + kind.len() + text.len();
-    }
-    if size_bytes > NOTICE_MAX_BYTES {
-        return Err(SnsError::Malformed {
-            what: "body and attributes are too large",
-        });
-    }
-    Ok(())
-}
-
-fn value(attribute: &Attribute) -> MessageAttributeValue {
-    let (kind, text) = written(attribute);
-    MessageAttributeValue::builder()
-        .data_type(kind)
-        .string_value(text)
-        .build()
-        .expect("the data type, which is all it requires, is set")
-}
-
-fn written(attribute: &Attribute) -> (&'static str, String) {
-    match attribute {
-        Attribute::String(text) => ("String", text.clone()),
-        Attribute::Number(number) => ("Number", number.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn notice() -> Notice {
-        Notice {
-            subject: "Backup done".to_owned(),
-            body: "All is well.".to_owned(),
-            attributes: vec![],
-        }
-    }
-
-    fn refused(notice: &Notice) -> &'static str {
-        match check(notice) {
-            Err(SnsError::Malformed { what }) => what,
-            other => panic!("{other:?}"),
-        }
-    }
 
     #[test]
     fn the_region_is_that_of_the_topic() {
@@ -352,61 +246,5 @@ mod tests {
         ] {
             assert_eq!(region(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn t10_a_subject_is_one_plain_line() {
-        assert_eq!(check(&notice()), Ok(()));
-        for subject in ["", " x", "a\nb", "naïve", "\u{202e}x", "tab\t"] {
-            let notice = Notice {
-                subject: subject.to_owned(),
-                ..notice()
-            };
-            assert_eq!(
-                refused(&notice),
-                "subject is not a line of ASCII",
-                "{subject:?}"
-            );
-        }
-        let long = Notice {
-            subject: "x".repeat(SUBJECT_MAX_CHARS + 1),
-            ..notice()
-        };
-        assert_eq!(refused(&long), "subject is too long");
-    }
-
-    #[test]
-    fn what_would_not_be_delivered_is_refused() {
-        let attribute = |text: &str| ("name".to_owned(), Attribute::String(text.to_owned()));
-        let many = vec![attribute("x"); ATTRIBUTES_MAX + 1];
-        assert_eq!(
-            refused(&Notice {
-                attributes: many,
-                ..notice()
-            }),
-            "attributes are too many"
-        );
-        let empty = vec![attribute("")];
-        assert_eq!(
-            refused(&Notice {
-                attributes: empty,
-                ..notice()
-            }),
-            "attribute is empty"
-        );
-        let body = "x".repeat(NOTICE_MAX_BYTES);
-        assert_eq!(
-            check(&Notice {
-                body: body.clone(),
-                ..notice()
-            }),
-            Ok(())
-        );
-        let over = Notice {
-            body,
-            attributes: vec![attribute("x")],
-            ..notice()
-        };
-        assert_eq!(refused(&over), "body and attributes are too large");
     }
 }

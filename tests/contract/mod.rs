@@ -9,8 +9,10 @@ pub(crate) mod keys;
 pub(crate) mod line;
 pub(crate) mod objects;
 pub(crate) mod parrot;
+pub(crate) mod patience;
 pub(crate) mod server;
 pub(crate) mod uploads;
+pub(crate) mod wire;
 
 use backstay::adapters::store::{
     Attributes, Complete, Condition, Facts, Get, Listed, Marked, Part, Put, Store, Written,

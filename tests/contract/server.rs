@@ -183,7 +183,7 @@ pub(crate) fn encryption(kind: &str) -> Encryption {
     }
 }
 
-fn storage(endpoint: &str, encryption: Encryption) -> Storage {
+pub(crate) fn storage(endpoint: &str, encryption: Encryption) -> Storage {
     Storage {
         region: REGION.to_owned(),
         endpoint: Some(endpoint.to_owned()),
@@ -194,7 +194,7 @@ fn storage(endpoint: &str, encryption: Encryption) -> Storage {
     }
 }
 
-fn secret(access_key: &str, secret_key: &str) -> PathBuf {
+pub(crate) fn secret(access_key: &str, secret_key: &str) -> PathBuf {
     let directory = tempfile::tempdir().unwrap().keep();
     std::fs::write(directory.join("AWS_ACCESS_KEY_ID"), access_key).unwrap();
     std::fs::write(directory.join("AWS_SECRET_ACCESS_KEY"), secret_key).unwrap();

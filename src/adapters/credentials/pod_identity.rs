@@ -94,24 +94,8 @@ fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> C
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
+    use super::super::stand_in::{answer, answering};
     use super::*;
-
-    /// An agent for one question; answers with the question.
-    async fn agent(answer: &'static str) -> (String, tokio::task::JoinHandle<String>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let uri = format!("http://{}/v1/credentials", listener.local_addr().unwrap());
-        let asked = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = vec![0; 4096];
-            let length = stream.read(&mut request).await.unwrap();
-            stream.write_all(answer.as_bytes()).await.unwrap();
-            String::from_utf8_lossy(&request[..length]).into_owned()
-        });
-        (uri, asked)
-    }
 
     #[test]
     fn only_the_agent_is_asked() {
@@ -130,26 +114,23 @@ mod tests {
 
     #[tokio::test]
     async fn the_agent_sees_the_token_and_hands_out_keys() {
-        let body = r#"{"AccessKeyId":"id","SecretAccessKey":"key","Token":"t","Expiration":"2030-01-01T00:00:00Z"}"#;
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let (uri, asked) = agent(Box::leak(answer.into_boxed_str())).await;
+        let body = r#"{"AccessKeyId":"id","SecretAccessKey":"key","Token":"t",
+            "Expiration":"2030-01-01T00:00:00Z"}"#;
+        let (uri, asked) = answering(answer("200 OK", body)).await;
         let keys = ask(&uri, "the-token").await.unwrap();
         assert_eq!(
             (keys.access_key_id(), keys.session_token()),
             ("id", Some("t"))
         );
         assert!(keys.expiry().is_some());
-        assert!(asked.await.unwrap().contains("authorization: the-token"));
+        assert!(asked.lock().unwrap()[0].contains("authorization: the-token"));
     }
 
     #[tokio::test]
     async fn s15_a_refusal_is_told_from_a_failure() {
-        let (uri, _asked) = agent("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
+        let (uri, _) = answering(answer("403 Forbidden", "")).await;
         assert!(!ask(&uri, "t").await.unwrap_err().is_retryable());
-        let (uri, _asked) = agent("HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n").await;
+        let (uri, _) = answering(answer("500 Oops", "")).await;
         assert!(ask(&uri, "t").await.unwrap_err().is_retryable());
     }
 }

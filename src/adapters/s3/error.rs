@@ -8,7 +8,9 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::adapters::credentials::CredentialsError;
-use crate::adapters::sdk::{self, causes, credentials_error, one_line, with_code};
+use crate::adapters::sdk::{
+    self, causes, credentials_error, is_without_credentials, one_line, with_code,
+};
 use crate::adapters::store::StoreError;
 
 const NOT_S3: &str = "the answer broke off or is not that of an S3 store";
@@ -57,6 +59,7 @@ impl<'a> Request<'a> {
             },
             SdkError::ConstructionFailure(_) | _ => match credentials_error(error) {
                 Some(error) => self.without_credentials(error),
+                None if is_without_credentials(error) => self.unavailable(&causes(error)),
                 None => self.refuse("InvalidRequest", &causes(error)),
             },
         }

@@ -122,6 +122,7 @@ impl S3Store {
             .set_if_none_match(complete.condition.if_none_match())
             .customize()
             .interceptor(attempts.clone())
+            .config_override(Builder::new().timeout_config(self.timeouts.for_completion()))
             .send()
             .await
             .map_err(|error| {
