@@ -21,15 +21,11 @@ pub(super) struct Watch(JoinHandle<()>);
 
 impl Watch {
     pub(super) fn start(stop: Stop, deadline: Duration) -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|error| internal(format!("listen for signals: {error}")));
-        let mut terminate = listen(SignalKind::terminate())?;
-        let mut interrupt = listen(SignalKind::interrupt())?;
+        let asked = asked()?;
         let deadline = deadline.saturating_sub(BEFORE_DEADLINE);
         Ok(Self(tokio::spawn(async move {
             let cause = tokio::select! {
-                _ = terminate.recv() => Reason::Interrupted,
-                _ = interrupt.recv() => Reason::Interrupted,
+                () = asked => Reason::Interrupted,
                 () = tokio::time::sleep(deadline) => Reason::DeadlineExceeded,
             };
             tracing::warn!(cause = cause.as_str(), "asked to stop");
@@ -42,4 +38,18 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// Listens from now on; the answer waits for SIGTERM or SIGINT.
+pub(super) fn asked() -> Result<impl Future<Output = ()> + Send, Failure> {
+    let listen =
+        |kind| signal(kind).map_err(|error| internal(format!("listen for signals: {error}")));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
