@@ -11,7 +11,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends musl-tools
 RUN rustup target add "$(uname -m)-unknown-linux-musl"
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked --target "$(uname -m)-unknown-linux-musl" \
+RUN TARGET_CC=musl-gcc cargo build --release --locked --target "$(uname -m)-unknown-linux-musl" \
  && cp "target/$(uname -m)-unknown-linux-musl/release/backstay" /etc/ssl/certs/ca-certificates.crt /
 
 FROM scratch
