@@ -1,137 +1,13 @@
-//! Rows in columns.
+//! Rows with all that is known of them.
 
 use std::borrow::Cow;
 
-use crate::api::catalog::{
-    Flags, Identity, Kind, Nanoseconds, Ownership, Pin, Row, Sha256, Totals,
-};
-use crate::plan::key;
+use crate::api::catalog::{Flags, Identity, Kind, Ownership, Pin, Row, Sha256, Totals};
 
 use super::columns::{Strings, Words};
-use super::error::SegmentError;
-use super::error::check_limit;
+use super::deciding::Deciding;
+use super::error::{SegmentError, check_limit};
 use super::{HEAP_MAX_BYTES, ROWS_MAX, check, xattrs};
-
-/// The columns that decide whether an entry is as it was. Methods that take a row's number panic
-/// where there is no such row, as a slice does.
-#[derive(Clone, Debug, Default)]
-pub struct Deciding {
-    pub(super) paths: Strings,
-    pub(super) kinds: Vec<Kind>,
-    pub(super) sizes: Vec<u64>,
-    pub(super) inodes: Vec<u64>,
-    pub(super) mtimes: Vec<Nanoseconds>,
-    pub(super) ctimes: Vec<Nanoseconds>,
-    pub(super) layouts: Vec<u64>,
-    pub(super) flags: Vec<Flags>,
-}
-
-impl Deciding {
-    /// How many rows there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.kinds.len()
-    }
-
-    /// Whether there is no row.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.kinds.is_empty()
-    }
-
-    /// The exact bytes of a row's path.
-    #[must_use]
-    pub fn path(&self, index: usize) -> &[u8] {
-        self.paths.get(index)
-    }
-
-    /// What a row is about.
-    #[must_use]
-    pub fn kind(&self, index: usize) -> Kind {
-        self.kinds[index]
-    }
-
-    /// What a row's order is decided by; see [`key::order_key`].
-    #[must_use]
-    pub fn order_key(&self, index: usize) -> Cow<'_, [u8]> {
-        key::order_key(self.path(index), self.kind(index))
-    }
-
-    /// What decides whether a row's entry has changed.
-    #[must_use]
-    pub fn identity(&self, index: usize) -> Identity {
-        Identity {
-            kind: self.kinds[index],
-            size: self.sizes[index],
-            inode: self.inodes[index],
-            mtime: self.mtimes[index],
-            ctime: self.ctimes[index],
-        }
-    }
-
-    /// Where a row's object belongs.
-    #[must_use]
-    pub fn layout(&self, index: usize) -> u64 {
-        self.layouts[index]
-    }
-
-    /// How far a row can be trusted.
-    #[must_use]
-    pub fn flags(&self, index: usize) -> Flags {
-        self.flags[index]
-    }
-
-    /// Sums over the rows.
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        let is_file = |&index: &usize| self.kinds[index] == Kind::File;
-        let files = (0..self.len()).filter(is_file);
-        Totals {
-            rows: self.len() as u64,
-            files: files.clone().count() as u64,
-            bytes: files.fold(0, |sum, index| sum.saturating_add(self.sizes[index])),
-            newest_ctime: self.ctimes.iter().copied().max().unwrap_or_default(),
-        }
-    }
-
-    /// About how much memory the rows take.
-    #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        self.paths.heap_bytes()
-            + size_of_val(self.kinds.as_slice())
-            + size_of_val(self.flags.as_slice())
-            + 5 * size_of_val(self.sizes.as_slice())
-    }
-
-    pub(super) fn push(
-        &mut self,
-        path: &[u8],
-        identity: Identity,
-        layout: u64,
-        flags: Flags,
-    ) -> Result<(), SegmentError> {
-        self.paths.push(path)?;
-        self.kinds.push(identity.kind);
-        self.sizes.push(identity.size);
-        self.inodes.push(identity.inode);
-        self.mtimes.push(identity.mtime);
-        self.ctimes.push(identity.ctime);
-        self.layouts.push(layout);
-        self.flags.push(flags);
-        Ok(())
-    }
-
-    fn clear(&mut self) {
-        self.paths.clear();
-        self.kinds.clear();
-        self.sizes.clear();
-        self.inodes.clear();
-        self.mtimes.clear();
-        self.ctimes.clear();
-        self.layouts.clear();
-        self.flags.clear();
-    }
-}
 
 /// Rows with everything that a catalog knows of them. Methods that take a row's number panic
 /// where there is no such row, as a slice does.
@@ -159,10 +35,33 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// No rows yet.
+    /// No rows yet, and no room for any.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No rows yet, and room for so many of ordinary length: columns that grow as rows come
+    /// leave twice their size behind for the allocator to give back.
+    #[must_use]
+    pub fn with_capacity(rows: usize) -> Self {
+        let strings = |bytes| Strings::with_capacity(rows, rows * bytes);
+        Self {
+            deciding: Deciding::with_capacity(rows),
+            ownerships: Vec::with_capacity(rows),
+            categories: Words::with_capacity(rows),
+            buckets: Words::with_capacity(rows),
+            crc64s: Vec::with_capacity(rows),
+            sha256s: Vec::with_capacity(rows),
+            prefixes: Words::with_capacity(rows),
+            keys: strings(0),
+            versions: strings(40),
+            etags: strings(40),
+            link_targets: strings(0),
+            link_groups: Vec::with_capacity(rows),
+            devices: Vec::with_capacity(rows),
+            xattrs: strings(0),
+        }
     }
 
     /// How many rows there are.

@@ -13,6 +13,14 @@ pub(super) struct Strings {
 }
 
 impl Strings {
+    /// Room for so many strings, and so many bytes of them.
+    pub(super) fn with_capacity(rows: usize, bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            ends: Vec::with_capacity(rows),
+        }
+    }
+
     pub(super) fn get(&self, index: usize) -> &[u8] {
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[start as usize..self.ends[index] as usize]
@@ -51,6 +59,14 @@ pub(super) struct Words {
 }
 
 impl Words {
+    /// Room for so many rows.
+    pub(super) fn with_capacity(rows: usize) -> Self {
+        Self {
+            rows: Vec::with_capacity(rows),
+            ..Self::default()
+        }
+    }
+
     /// The word of a row; empty where it has none.
     pub(super) fn get(&self, index: usize) -> &str {
         match self.rows[index] {

@@ -7,9 +7,10 @@ use parquet::data_type::{
 
 use crate::api::catalog::{Flags, Kind, Nanoseconds, Ownership, SegmentRef, Sha256};
 
-use super::batch::{Batch, DATA, Deciding, prefix_of};
+use super::batch::{Batch, DATA, prefix_of};
 use super::check::{self, KEY_MAX_BYTES, Order};
 use super::columns::Words;
+use super::deciding::Deciding;
 use super::encode::sha256;
 use super::error::SegmentError;
 use super::sparse::Sparse;
@@ -209,7 +210,7 @@ fn words(
     name: &'static str,
     check: fn(&[u8]) -> Result<(), &'static str>,
 ) -> Result<Words, SegmentError> {
-    let mut words = Words::default();
+    let mut words = Words::with_capacity(group.rows);
     group.collect::<ByteArrayType, _>(name, |_, word| {
         let word = word.map(ByteArray::data);
         word.map_or(Ok(()), check)?;

@@ -109,7 +109,8 @@ struct File {
 
 fn write(batch: &Batch) -> Result<File, ParquetError> {
     let properties = schema::segment_properties().into();
-    let mut writer = SerializedFileWriter::new(Vec::new(), schema::segment(), properties)?;
+    let buffer = Vec::with_capacity(batch.heap_bytes() / 2);
+    let mut writer = SerializedFileWriter::new(buffer, schema::segment(), properties)?;
     let mut group = RowGroup {
         inner: writer.next_row_group()?,
         rows: batch.len(),

@@ -144,7 +144,12 @@ impl GoneReader {
                 Columns::open(&self.table, self.next_group - 1)?
             }
         };
-        let batch = columns.read(most.min(columns.rows), self.row)?;
+        let batch = columns.read(
+            most.min(columns.rows)
+                .min(columns.path.chunk_rows)
+                .min(columns.key.chunk_rows),
+            self.row,
+        )?;
         self.row += batch.len();
         columns.rows -= batch.len();
         if columns.rows > 0 {

@@ -20,19 +20,23 @@
 mod batch;
 mod check;
 mod columns;
+mod deciding;
 mod decode;
 mod encode;
 mod error;
+mod footer;
 mod gone;
+mod pages;
 mod schema;
 mod sparse;
 mod table;
 mod xattrs;
 
-pub use batch::{Batch, Deciding};
+pub use batch::Batch;
 pub use check::{
     ETAG_MAX_BYTES, KEY_MAX_BYTES, LINK_TARGET_MAX_BYTES, PATH_MAX_BYTES, VERSION_MAX_BYTES,
 };
+pub use deciding::Deciding;
 pub use decode::{decode, decode_deciding, decode_hashed};
 pub use encode::{Encoded, encode};
 pub use error::SegmentError;

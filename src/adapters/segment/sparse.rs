@@ -7,6 +7,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 /// The verified bytes of an object, where they stand in it. Reading any other byte is an error,
 /// so nothing is parsed that has not been verified.
+#[derive(Clone)]
 pub(super) struct Sparse {
     size: u64,
     start: Bytes,

@@ -3,20 +3,27 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
+use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::reader::{ChunkReader, FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::TypePtr;
 
 use super::columns::Strings;
 use super::error::{SegmentError, bad_value, check_limit};
+use super::pages::{self, CountedPages};
 use super::sparse::Sparse;
-use super::{HEAP_MAX_BYTES, ROWS_MAX};
+use super::{ROWS_MAX, footer};
 
 /// How many values are taken from the library at once.
-const CHUNK_ROWS: usize = 4096;
+const CHUNK_MAX_ROWS: usize = 4096;
+
+/// How much memory these may take.
+const CHUNK_MAX_BYTES: usize = 64 << 20;
+
+/// The most memory that is set aside for a column of strings before it is read.
+const STRINGS_HINT_MAX_BYTES: usize = 16 << 20;
 
 /// Runs what calls the library, and makes an error of its panics.
 pub(super) fn guarded<T>(
@@ -37,41 +44,43 @@ pub(super) fn guarded<T>(
 
 /// A Parquet file whose columns are those that were expected.
 pub(super) struct Table {
+    bytes: Sparse,
     reader: SerializedFileReader<Sparse>,
 }
 
 impl Table {
     pub(super) fn open(bytes: Sparse, schema: &TypePtr) -> Result<Self, SegmentError> {
-        let reader = SerializedFileReader::new(bytes).map_err(|error| failed("footer", error))?;
-        let found = reader.metadata().file_metadata().schema();
-        if found != schema.as_ref() {
-            return Err(SegmentError::OtherColumns {
-                detail: difference(found, schema),
-            });
-        }
-        Ok(Self { reader })
+        footer::check(&bytes, schema)?;
+        let reader =
+            SerializedFileReader::new(bytes.clone()).map_err(|error| failed("footer", error))?;
+        footer::check_schema(reader.metadata().file_metadata().schema(), schema)?;
+        Ok(Self { bytes, reader })
     }
 
     pub(super) fn row_groups(&self) -> usize {
         self.reader.num_row_groups()
     }
 
-    /// One row group, if it has no more rows and bytes than a segment may.
+    /// One row group, if it has no more rows than a segment may.
     pub(super) fn row_group(&self, index: usize) -> Result<RowGroup<'_>, SegmentError> {
-        let metadata = self.reader.metadata().row_group(index);
-        let rows = usize::try_from(metadata.num_rows()).unwrap_or(usize::MAX);
+        let rows = self.reader.metadata().row_group(index).num_rows();
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
         check_limit("rows", rows, ROWS_MAX)?;
-        check_limit("bytes", uncompressed_bytes(metadata), HEAP_MAX_BYTES)?;
         let reader = self
             .reader
             .get_row_group(index)
             .map_err(|error| failed("row group", error))?;
-        Ok(RowGroup { reader, rows })
+        Ok(RowGroup {
+            bytes: &self.bytes,
+            reader,
+            rows,
+        })
     }
 }
 
 /// Columns of the same number of rows.
 pub(super) struct RowGroup<'a> {
+    bytes: &'a Sparse,
     reader: Box<dyn RowGroupReader + 'a>,
     pub(super) rows: usize,
 }
@@ -82,22 +91,34 @@ impl RowGroup<'_> {
         &self,
         name: &'static str,
     ) -> Result<Column<T>, SegmentError> {
-        let schema = self.reader.metadata().schema_descr();
-        let index = schema
-            .columns()
+        let columns = self.reader.metadata().columns();
+        let index = columns
             .iter()
-            .position(|column| column.name() == name)
+            .position(|column| column.column_descr().name() == name)
             .ok_or_else(|| SegmentError::OtherColumns {
-                detail: format!("no {name}"),
+                detail: format!("lacks {name}"),
             })?;
-        let reader = self
-            .reader
-            .get_column_reader(index)
+        let (start, length) = columns[index].byte_range();
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let bytes = self
+            .bytes
+            .get_bytes(start, length)
             .map_err(|error| failed(name, error))?;
+        let largest_page =
+            pages::largest(&bytes, self.rows).map_err(|detail| wrong(name, detail))?;
+        let descriptor = columns[index].column_descr_ptr();
+        let is_optional = descriptor.max_def_level() > 0;
+        let inner = self
+            .reader
+            .get_column_page_reader(index)
+            .map_err(|error| failed(name, error))?;
+        let pages = Box::new(CountedPages { inner, is_optional });
         Ok(Column {
             name,
-            reader: get_typed_column_reader(reader),
-            is_optional: schema.column(index).max_def_level() > 0,
+            chunk_rows: chunk_rows(largest_page),
+            string_bytes: string_bytes(&columns[index]),
+            reader: ColumnReaderImpl::new(descriptor, pages),
+            is_optional,
             values: Vec::new(),
             levels: Vec::new(),
         })
@@ -111,7 +132,7 @@ impl RowGroup<'_> {
     ) -> Result<Vec<V>, SegmentError> {
         let mut collected = Vec::with_capacity(self.rows);
         let mut column = self.column::<T>(name)?;
-        for chunk in self.chunks() {
+        for chunk in self.chunks(column.chunk_rows) {
             for (row, value) in chunk.clone().zip(column.next(chunk.len())?) {
                 let converted = convert(row, value);
                 collected.push(converted.map_err(|detail| bad_value(row, name, detail))?);
@@ -128,9 +149,9 @@ impl RowGroup<'_> {
         name: &'static str,
         mut check: impl FnMut(usize, Option<&[u8]>) -> Result<(), &'static str>,
     ) -> Result<Strings, SegmentError> {
-        let mut strings = Strings::default();
         let mut column = self.column::<ByteArrayType>(name)?;
-        for chunk in self.chunks() {
+        let mut strings = Strings::with_capacity(self.rows, column.string_bytes);
+        for chunk in self.chunks(column.chunk_rows) {
             for (row, value) in chunk.clone().zip(column.next(chunk.len())?) {
                 let value = value.map(ByteArray::data);
                 check(row, value).map_err(|detail| bad_value(row, name, detail))?;
@@ -149,10 +170,10 @@ impl RowGroup<'_> {
         exact_name: &'static str,
         check: impl Fn(&[u8]) -> Result<(), &'static str>,
     ) -> Result<Strings, SegmentError> {
-        let mut strings = Strings::default();
         let mut texts = self.column::<ByteArrayType>(name)?;
+        let mut strings = Strings::with_capacity(self.rows, texts.string_bytes);
         let mut exacts = self.column::<ByteArrayType>(exact_name)?;
-        for chunk in self.chunks() {
+        for chunk in self.chunks(texts.chunk_rows.min(exacts.chunk_rows)) {
             let pairs = texts.next(chunk.len())?.zip(exacts.next(chunk.len())?);
             for (row, (text, exact)) in chunk.zip(pairs) {
                 let value = exact_of(text, exact)
@@ -166,12 +187,27 @@ impl RowGroup<'_> {
         Ok(strings)
     }
 
-    fn chunks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+    fn chunks(&self, chunk_rows: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let rows = self.rows;
         (0..rows)
-            .step_by(CHUNK_ROWS)
-            .map(move |start| start..rows.min(start + CHUNK_ROWS))
+            .step_by(chunk_rows)
+            .map(move |start| start..rows.min(start + chunk_rows))
     }
+}
+
+/// How many values may be asked for at once, so that they take no more than [`CHUNK_MAX_BYTES`].
+/// A value that shares the start of the one before it can be as large as a page, and as small as
+/// a byte there.
+fn chunk_rows(largest_page: usize) -> usize {
+    (CHUNK_MAX_BYTES / largest_page.max(1)).clamp(1, CHUNK_MAX_ROWS)
+}
+
+/// How many bytes of strings a column has: what the footer says, in so far as it is plausible.
+fn string_bytes(column: &ColumnChunkMetaData) -> usize {
+    let bytes = column
+        .unencoded_byte_array_data_bytes()
+        .unwrap_or_else(|| column.uncompressed_size());
+    usize::try_from(bytes).map_or(0, |bytes| bytes.min(STRINGS_HINT_MAX_BYTES))
 }
 
 /// The exact bytes of a string: in one column if they are text, in both if they are not.
@@ -195,6 +231,10 @@ pub(super) fn exact_of<'a>(
 /// The values of a column, from first to last.
 pub(super) struct Column<T: DataType> {
     name: &'static str,
+    /// How many values may be asked for at once.
+    pub(super) chunk_rows: usize,
+    /// About how many bytes of strings there are.
+    string_bytes: usize,
     reader: ColumnReaderImpl<T>,
     is_optional: bool,
     values: Vec<T::T>,
@@ -208,7 +248,7 @@ impl<T: DataType> Column<T> {
         rows: usize,
     ) -> Result<impl Iterator<Item = Option<&T::T>>, SegmentError> {
         if self.read(rows)? != rows {
-            return Err(self.wrong("has too few values"));
+            return Err(wrong(self.name, "has too few values"));
         }
         let mut values = self.values.iter();
         let (is_optional, levels) = (self.is_optional, &self.levels);
@@ -220,10 +260,9 @@ impl<T: DataType> Column<T> {
 
     /// An error if there are more values.
     pub(super) fn finish(mut self) -> Result<(), SegmentError> {
-        if self.read(1)? == 0 {
-            Ok(())
-        } else {
-            Err(self.wrong("has too many values"))
+        match self.read(1)? {
+            0 => Ok(()),
+            _ => Err(wrong(self.name, "has too many values")),
         }
     }
 
@@ -236,12 +275,12 @@ impl<T: DataType> Column<T> {
             .map(|(records, _, _)| records)
             .map_err(|error| failed(self.name, error))
     }
+}
 
-    fn wrong(&self, detail: &'static str) -> SegmentError {
-        SegmentError::Decode {
-            what: self.name,
-            source: detail.into(),
-        }
+fn wrong(column: &'static str, detail: &'static str) -> SegmentError {
+    SegmentError::Decode {
+        what: column,
+        source: detail.into(),
     }
 }
 
@@ -249,29 +288,5 @@ fn failed(what: &'static str, error: ParquetError) -> SegmentError {
     SegmentError::Decode {
         what,
         source: error.into(),
-    }
-}
-
-fn uncompressed_bytes(metadata: &RowGroupMetaData) -> usize {
-    metadata
-        .columns()
-        .iter()
-        .map(|column| usize::try_from(column.uncompressed_size()).unwrap_or(usize::MAX))
-        .fold(0, usize::saturating_add)
-}
-
-fn difference(found: &parquet::schema::types::Type, expected: &TypePtr) -> String {
-    let names = |schema: &parquet::schema::types::Type| match schema {
-        parquet::schema::types::Type::GroupType { fields, .. } => fields.clone(),
-        parquet::schema::types::Type::PrimitiveType { .. } => Vec::new(),
-    };
-    let expected = names(expected);
-    let found = names(found);
-    let different = found.iter().find(|field| !expected.contains(field));
-    let missing = expected.iter().find(|field| !found.contains(field));
-    match (different, missing) {
-        (Some(field), _) => format!("has {}", field.name()),
-        (None, Some(field)) => format!("lacks {}", field.name()),
-        (None, None) => "another order".to_owned(),
     }
 }
