@@ -108,7 +108,7 @@ struct File {
 }
 
 fn write(batch: &Batch) -> Result<File, ParquetError> {
-    let properties = schema::segment_properties().into();
+    let properties = schema::segment_properties(batch.len()).into();
     let buffer = Vec::with_capacity(batch.heap_bytes() / 2);
     let mut writer = SerializedFileWriter::new(buffer, schema::segment(), properties)?;
     let mut group = RowGroup {

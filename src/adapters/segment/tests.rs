@@ -336,21 +336,126 @@ fn c07_every_flipped_bit_is_seen() {
 /// an error or with rows that a catalog may have.
 #[test]
 fn b01_forged_bytes_never_escape_the_parser() {
-    let rows: Vec<Row> = (0..50)
-        .map(|number| file(&format!("d/{number:02}")))
-        .collect();
-    let (encoded, _) = written(&rows);
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    for position in 0..encoded.bytes.len() {
-        let mut bytes = encoded.bytes.to_vec();
-        bytes[position] ^= 1 << (position % 8);
-        let hash = sha256(&bytes);
-        if let Ok(batch) = decode_hashed(hash, bytes.into()) {
-            encode(&batch).expect("what is read can be written");
+    // Few rows are not compressed, and many are.
+    for (rows, step) in [(20, 2), (300, 31)] {
+        let (encoded, _) = written(&golden_rows(rows));
+        for position in (0..encoded.bytes.len()).step_by(step) {
+            let mut bytes = encoded.bytes.to_vec();
+            bytes[position] ^= 1 << (position % 8);
+            if let Ok(batch) = decode_hashed(sha256(&bytes), bytes.into()) {
+                encode(&batch).expect("what is read can be written");
+            }
         }
     }
-    std::panic::set_hook(hook);
+}
+
+/// Rows with something in each column, always the same.
+fn golden_rows(count: u32) -> Vec<Row> {
+    let mut rows: Vec<Row> = (0..count).map(golden_row).collect();
+    rows.sort_by_cached_key(|row| key::order_key(&row.path, row.identity.kind).into_owned());
+    rows
+}
+
+fn golden_row(number: u32) -> Row {
+    let mut path = format!("share/{:02}/entry {number:03}", number / 40).into_bytes();
+    path.extend_from_slice(match number % 10 {
+        3 => "\u{00fc}.txt".as_bytes(),
+        6 => b" 100%.txt",
+        9 => b"\xff\xfe.txt",
+        _ => b".txt",
+    });
+    let mut row = file("x");
+    let kinds = [
+        Kind::Directory,
+        Kind::Symlink,
+        Kind::Fifo,
+        Kind::Socket,
+        Kind::CharacterDevice,
+    ];
+    if let Some(&kind) = kinds.get(number as usize % 20) {
+        row.identity.kind = kind;
+        row.identity.size = 0;
+        row.category = String::new();
+        row.pin = None;
+        row.link_target = if kind == Kind::Symlink {
+            path.clone()
+        } else {
+            Vec::new()
+        };
+        row.device = if kind == Kind::CharacterDevice {
+            0x0103
+        } else {
+            0
+        };
+    } else {
+        let pin = row.pin.as_mut().expect("a file has one");
+        pin.key = key::data_key(
+            if number.is_multiple_of(2) {
+                "team/2026-01-01"
+            } else {
+                "team"
+            },
+            &path,
+        );
+        pin.version = format!("version-{number}");
+        pin.sha256 = sha256(&number.to_be_bytes());
+        row.link_group = u64::from(number % 3);
+        row.xattrs = vec![(b"user.number".to_vec(), number.to_be_bytes().to_vec())];
+    }
+    row.identity.inode = u64::from(number) * 7;
+    row.identity.mtime.0 += i64::from(number) * 1_000_000_007;
+    row.flags = Flags::from_bits(i32::try_from(number % 8).expect("it is small"));
+    row.path = path;
+    row
+}
+
+/// The parser's panics can only be caught where they unwind.
+#[test]
+fn panics_unwind_in_every_profile() {
+    assert!(!include_str!("../../../Cargo.toml").contains("panic = \"abort\""));
+}
+
+fn fixture(name: &str, current: &[u8]) -> Bytes {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, current).expect("the fixtures are there");
+    }
+    std::fs::read(&path)
+        .expect("the fixture is there; UPDATE=1 writes it")
+        .into()
+}
+
+/// The promise of format 1: this file was written once and is read by every later build.
+#[test]
+fn segments_of_format_1_are_still_read() {
+    let rows = golden_rows(300);
+    let bytes = fixture("segment-1.parquet", &written(&rows).0.bytes);
+    let batch = decode_hashed(sha256(&bytes), bytes).expect("it was written once");
+    assert_eq!(rows_of(&batch), rows);
+}
+
+#[test]
+fn lists_of_dropped_paths_of_format_1_are_still_read() {
+    let all: Vec<Gone> = (0..300).map(gone).collect();
+    let mut writer = GoneWriter::new().expect("nothing is wrong yet");
+    for gone in &all {
+        writer.push(gone.clone()).expect("it is good");
+    }
+    let bytes = fixture("gone-1.parquet", &writer.finish().expect("it is in memory"));
+    let mut reader = GoneReader::open(sha256(&bytes), bytes).expect("it was written once");
+    assert_eq!(reader.next(1000).expect("it was written once"), all);
+}
+
+#[test]
+fn the_same_rows_give_the_same_bytes() {
+    let rows = golden_rows(5000);
+    let (encoded, reference) = written(&rows);
+    assert_eq!(written(&rows).0.bytes, encoded.bytes);
+    let again = decode(&reference, encoded.bytes.clone()).expect("it was just written");
+    assert_eq!(
+        encode(&again).expect("it was just read").bytes,
+        encoded.bytes
+    );
 }
 
 #[test]
