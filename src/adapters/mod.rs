@@ -8,6 +8,7 @@
 
 mod beneath;
 pub mod clock;
+pub mod cluster;
 pub mod credentials;
 pub mod mounted;
 pub mod process;

@@ -35,7 +35,7 @@ use super::status::BackupPolicyStatus;
     validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name must be at most 63 characters: it becomes a label value"),
     printcolumn = r#"{"name":"Schedule","type":"string","jsonPath":".spec.schedule"}"#,
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
-    printcolumn = r#"{"name":"Last outcome","type":"string","jsonPath":".status.sources[*].lastOutcome"}"#,
+    printcolumn = r#"{"name":"Last outcome","type":"string","jsonPath":".status.lastOutcome"}"#,
     printcolumn = r#"{"name":"Last success","type":"date","jsonPath":".status.lastSuccessTime"}"#,
     printcolumn = r#"{"name":"Next run","type":"string","jsonPath":".status.nextRunTime"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#

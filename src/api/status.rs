@@ -32,6 +32,10 @@ pub struct BackupPolicyStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
+    /// The worst of the sources' last outcomes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_outcome: Option<Outcome>,
+
     /// The oldest of the sources' last successes: the policy as a whole is as safe as that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time_schema")]
@@ -126,6 +130,9 @@ pub struct RunStatus {
     /// Bytes read, sent and held.
     #[serde(default)]
     pub bytes: ByteCounts,
+    /// Requests made to the store.
+    #[serde(default)]
+    pub requests: u64,
 }
 
 fn time_schema(_: &mut SchemaGenerator) -> Schema {

@@ -19,6 +19,10 @@ const POD_EXPECTED_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 /// grace. A lost node takes longer, and would block every later run.
 const STUCK_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
+/// How long after its end a run is not judged by silence: what is known of Jobs and what is known
+/// of pods arrive by different ways.
+const SILENCE_COUNTS_AFTER: SignedDuration = SignedDuration::from_secs(10);
+
 /// What is left of a run.
 #[derive(Debug, Clone)]
 pub struct Evidence {
@@ -66,6 +70,8 @@ pub struct PodEvidence {
     pub name: String,
     /// Whether its container has ever run.
     pub has_run: bool,
+    /// Whether it has succeeded or failed.
+    pub has_ended: bool,
     /// The last word of its worker, once that has ended.
     pub last_word: Option<RunReport>,
     /// What ended it from outside, where something did.
@@ -96,27 +102,46 @@ pub struct Blocked {
     pub message: String,
 }
 
-/// How the run ended, as a report that can be recorded; `None` while it goes on.
+/// How the run ended, as a report that can be recorded; `None` while it goes on, or while more may
+/// become known of it.
 #[must_use]
-pub fn judge(evidence: &Evidence) -> Option<RunReport> {
+pub fn judge(evidence: &Evidence, now: Timestamp) -> Option<RunReport> {
     if let Some(report) = last_words(evidence).find(|report| has_captured(report)) {
         return Some(shortened(report.clone()));
     }
-    let (ended_at, by_deadline) = match evidence.job {
-        JobState::Active => return None,
-        JobState::Ending { since, by_deadline } => (since, by_deadline),
-        JobState::Ended { at, by_deadline } => (at, by_deadline),
-    };
+    let (ended_at, by_deadline) = end(evidence, now)?;
+    let word = last_words(evidence).next();
+    let in_doubt = last_words(evidence)
+        .any(|report| matches!(report.phase, Phase::Committing | Phase::Committed));
+    if let Some(report) = word.filter(|report| report.phase == Phase::Done && !in_doubt) {
+        return Some(shortened(report.clone()));
+    }
+    if now.duration_since(ended_at) < SILENCE_COUNTS_AFTER {
+        return None;
+    }
     if let Some(report) = last_words(evidence).find(|report| report.phase == Phase::Committed) {
         return Some(shortened(unpublished(report, ended_at)));
     }
     let verdict =
         never_ran(evidence, by_deadline).unwrap_or_else(|| unclear(evidence, by_deadline));
-    let word = last_words(evidence).next();
-    let commits_in_doubt = last_words(evidence).any(|report| report.phase == Phase::Committing);
-    match word.filter(|report| report.phase == Phase::Done && !commits_in_doubt) {
-        Some(report) => Some(shortened(report.clone())),
-        None => Some(shortened(silent(evidence, word, verdict, ended_at))),
+    Some(shortened(silent(evidence, word, verdict, ended_at)))
+}
+
+/// When the run ended, and whether its Job's deadline ended it. A pod that has not ended yet may
+/// still leave a word.
+fn end(evidence: &Evidence, now: Timestamp) -> Option<(Timestamp, bool)> {
+    let is_quiet = evidence.pods.iter().all(|pod| pod.has_ended);
+    let overdue = |since: Timestamp| now.duration_since(since) > STUCK_AFTER;
+    match evidence.job {
+        JobState::Active if is_stuck(evidence, now) => Some((now, false)),
+        JobState::Active => None,
+        JobState::Ending {
+            since: at,
+            by_deadline,
+        }
+        | JobState::Ended { at, by_deadline } => {
+            (is_quiet || overdue(at) || is_stuck(evidence, now)).then_some((at, by_deadline))
+        }
     }
 }
 
@@ -310,6 +335,7 @@ mod tests {
 
     const CREATED: &str = "2026-11-01T02:00:00Z";
     const LATER: &str = "2026-11-01T03:00:00Z";
+    const MUCH_LATER: &str = "2026-11-01T04:00:00Z";
 
     fn time(text: &str) -> Timestamp {
         text.parse().expect("a time")
@@ -341,6 +367,7 @@ mod tests {
     fn pod(last_word: Option<RunReport>, ended_by: Option<EndedBy>) -> PodEvidence {
         PodEvidence {
             has_run: true,
+            has_ended: true,
             last_word,
             ended_by,
             ..PodEvidence::default()
@@ -363,7 +390,7 @@ mod tests {
     }
 
     fn check(evidence: &Evidence, outcome: Outcome, reason: Reason, message: &str) {
-        let report = judge(evidence).expect("it has ended");
+        let report = judge(evidence, time(MUCH_LATER)).expect("it has ended");
         assert_eq!(
             (report.outcome, report.reason),
             (Some(outcome), Some(reason)),
@@ -398,7 +425,7 @@ mod tests {
         );
         // A failure may be followed by another attempt.
         evidence.job = JobState::Active;
-        assert_eq!(judge(&evidence), None);
+        assert_eq!(judge(&evidence, time(MUCH_LATER)), None);
     }
 
     #[test]
@@ -490,7 +517,7 @@ mod tests {
             pod(Some(failed), None),
             pod(Some(committing), Some(EndedBy::OutOfMemory)),
         ];
-        let report = judge(&ended(false, pods)).expect("it has ended");
+        let report = judge(&ended(false, pods), time(MUCH_LATER)).expect("it has ended");
         assert_eq!(report.outcome, Some(Outcome::Unclear));
     }
 
@@ -522,7 +549,7 @@ mod tests {
         // One pod of two is gone: what it did is not known.
         let mut evidence = ended(true, vec![never]);
         evidence.failed_pods = 2;
-        let report = judge(&evidence).expect("it has ended");
+        let report = judge(&evidence, time(MUCH_LATER)).expect("it has ended");
         assert_eq!(report.outcome, Some(Outcome::Unclear));
     }
 
@@ -557,6 +584,17 @@ mod tests {
     }
 
     #[test]
+    fn silence_does_not_count_while_a_word_may_still_come() {
+        let mut evidence = ended(false, vec![pod(None, None)]);
+        assert_eq!(judge(&evidence, time("2026-11-01T03:00:09Z")), None);
+        assert!(judge(&evidence, time("2026-11-01T03:00:10Z")).is_some());
+        // The pod is still stopping, or what is known of it is behind.
+        evidence.pods[0].has_ended = false;
+        assert_eq!(judge(&evidence, time("2026-11-01T03:04:00Z")), None);
+        assert!(judge(&evidence, time("2026-11-01T03:05:01Z")).is_some());
+    }
+
+    #[test]
     fn the_word_of_an_attempt_is_kept_for_when_its_pod_is_gone() {
         let opened = word(Phase::Opened, None, None);
         let mut evidence = ended(false, vec![pod(Some(opened.clone()), None)]);
@@ -575,7 +613,8 @@ mod tests {
             Some(Reason::EntriesNotCaptured),
         );
         long.warnings = vec!["x".repeat(100); 60];
-        let report = judge(&ended(false, vec![pod(Some(long), None)])).expect("it has ended");
+        let report = judge(&ended(false, vec![pod(Some(long), None)]), time(MUCH_LATER))
+            .expect("it has ended");
         assert!(serde_json::to_vec(&report).is_ok_and(|json| json.len() <= 4096));
         assert!(!report.warnings.is_empty());
     }

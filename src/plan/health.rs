@@ -143,6 +143,21 @@ pub fn healthy(sources: &[SourceStatus]) -> Verdict {
     }
 }
 
+/// The worst of the last outcomes; absent while there is none.
+#[must_use]
+pub fn worst_outcome(sources: &[SourceStatus]) -> Option<Outcome> {
+    let severity = |outcome: &Outcome| match outcome {
+        Outcome::Succeeded => 0,
+        Outcome::Partial => 1,
+        Outcome::Unclear => 2,
+        Outcome::Failed => 3,
+    };
+    sources
+        .iter()
+        .filter_map(|source| source.last_outcome)
+        .max_by_key(severity)
+}
+
 fn unhealthy_run(source: &SourceStatus) -> Option<(&'static str, String)> {
     let run = source.recent_runs.first()?;
     match run.outcome {
@@ -196,6 +211,7 @@ mod tests {
             sequence: None,
             files: FileCounts::default(),
             bytes: ByteCounts::default(),
+            requests: 0,
         });
         SourceStatus {
             name: name.to_owned(),
@@ -212,6 +228,11 @@ mod tests {
         let partial = source("c", Some(Outcome::Partial), Reason::EntriesNotCaptured);
         assert_eq!(healthy(std::slice::from_ref(&good)).status, Some(true));
         assert_eq!(healthy(&[good.clone(), new.clone()]).reason, "NoRunYet");
+        assert_eq!(worst_outcome(std::slice::from_ref(&new)), None);
+        assert_eq!(
+            worst_outcome(&[good.clone(), partial.clone()]),
+            Some(Outcome::Partial)
+        );
         let verdict = healthy(&[good, new, partial]);
         assert_eq!(
             (verdict.status, verdict.reason),

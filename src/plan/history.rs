@@ -55,6 +55,7 @@ fn run_status(report: &RunReport) -> Option<RunStatus> {
             .and_then(|point| i64::try_from(point.sequence).ok()),
         files: report.files.clone(),
         bytes: report.bytes.clone(),
+        requests: report.requests.values().sum(),
     })
 }
 

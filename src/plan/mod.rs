@@ -10,6 +10,7 @@ mod bounds;
 pub mod category;
 pub mod choose;
 pub mod cron;
+pub mod due;
 pub mod evidence;
 pub mod filter;
 pub mod guard;

@@ -1,7 +1,7 @@
 //! The object store, its identity and its topic: what schema and CEL cannot say of them, and what
 //! a policy on a plain host has had nobody to check.
 
-use std::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use crate::api::policy::{Category, Credentials, Encryption, SnsTopic, Storage};
 

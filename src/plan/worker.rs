@@ -14,7 +14,7 @@ use super::quantity;
 const CONCURRENCY_DEFAULT: u16 = 8;
 
 /// How long one attempt may take where the policy does not say, in seconds.
-const ACTIVE_DEADLINE_DEFAULT_SECONDS: i64 = 6 * 60 * 60;
+pub const ACTIVE_DEADLINE_DEFAULT_SECONDS: i64 = 6 * 60 * 60;
 
 /// The user and group of the image.
 const IMAGE_USER: i64 = 65532;

@@ -1,0 +1,395 @@
+//! The Kubernetes API server: reads, watches and writes, each of them one request.
+//!
+//! Writes are safe to repeat: applies are forced under one field manager, deletions name the UID
+//! they mean, and patches of pods name the version that they were read at.
+//! What was meant and what was read is decided above; nothing here decides.
+
+use futures::Stream;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
+use kube::api::{Api, DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::events::{Event, Recorder, Reporter};
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::watcher::{self, watcher};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::api::policy::BackupPolicy;
+
+/// The field manager of everything that the controller applies.
+pub const FIELD_MANAGER: &str = "backstay-controller";
+
+/// The longest note of an event, in bytes.
+/// <https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>
+const EVENT_NOTE_MAX_BYTES: usize = 1024;
+
+/// A request to the API server that did not succeed.
+#[derive(thiserror::Error, Debug)]
+pub enum ClusterError {
+    /// There is no way to an API server.
+    #[error("find the API server")]
+    Connect {
+        /// Why.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// A request failed.
+    #[error("{verb} {kind} {namespace}/{name}")]
+    Request {
+        /// What was to be done.
+        verb: &'static str,
+        /// To what kind of object.
+        kind: &'static str,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<kube::Error>,
+    },
+}
+
+impl ClusterError {
+    /// Whether the object was not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.status().is_some_and(kube::core::Status::is_not_found)
+    }
+
+    /// Whether the object was not what the request expected: the next look at it tells more.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        self.status()
+            .is_some_and(|status| status.is_conflict() || status.is_not_found())
+    }
+
+    /// Whether the API server does not accept what was sent, however often it is sent.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.status()
+            .is_some_and(|status| [400, 403, 422].contains(&status.code))
+    }
+
+    /// The API server's own words, where it answered.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        self.status().map(|status| status.message.as_str())
+    }
+
+    fn status(&self) -> Option<&kube::core::Status> {
+        let (Self::Connect { source } | Self::Request { source, .. }) = self;
+        match &**source {
+            kube::Error::Api(status) => Some(status),
+            _ => None,
+        }
+    }
+}
+
+/// Which namespaces are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    Cluster,
+    /// One.
+    Namespace(String),
+}
+
+/// The API server.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    recorder: Recorder,
+}
+
+impl Cluster {
+    /// The API server of the pod's own cluster, or of the kubeconfig.
+    pub async fn connect() -> Result<Self, ClusterError> {
+        let client = Client::try_default()
+            .await
+            .map_err(|source| ClusterError::Connect {
+                source: Box::new(source),
+            })?;
+        Ok(Self::with_client(client))
+    }
+
+    /// The API server behind a client.
+    #[must_use]
+    pub fn with_client(client: Client) -> Self {
+        let reporter = Reporter {
+            controller: FIELD_MANAGER.to_owned(),
+            instance: None,
+        };
+        let recorder = Recorder::new(client.clone(), reporter);
+        Self { client, recorder }
+    }
+
+    /// The objects of a kind as they are now, kept up to date while the stream of what was touched
+    /// is polled. `prune` takes away what is never looked at.
+    pub fn reflect<K>(
+        &self,
+        scope: &Scope,
+        labels: Option<&str>,
+        prune: fn(&mut K),
+    ) -> (
+        Store<K>,
+        impl Stream<Item = Result<K, watcher::Error>> + Send + use<K>,
+    )
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+        K: Send + Sync + 'static,
+        K::DynamicType: Default + Eq + std::hash::Hash + Clone + Send + Sync,
+    {
+        let api: Api<K> = match scope {
+            Scope::Cluster => Api::all(self.client.clone()),
+            Scope::Namespace(namespace) => Api::namespaced(self.client.clone(), namespace),
+        };
+        let config = match labels {
+            Some(labels) => watcher::Config::default().labels(labels),
+            None => watcher::Config::default(),
+        };
+        let (reader, writer) = reflector::store();
+        let touched = watcher(api, config)
+            .default_backoff()
+            .modify(prune)
+            .reflect(writer)
+            .touched_objects();
+        (reader, touched)
+    }
+
+    /// The CronJob of this name, if there is one.
+    pub async fn cron_job(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<CronJob>, ClusterError> {
+        let api: Api<CronJob> = Api::namespaced(self.client.clone(), namespace);
+        api.get_opt(name)
+            .await
+            .map_err(failed("get", "CronJob", namespace, name))
+    }
+
+    /// Makes a CronJob what this one says, as far as it says anything.
+    pub async fn apply_cron_job(
+        &self,
+        namespace: &str,
+        name: &str,
+        cron_job: &CronJob,
+    ) -> Result<CronJob, ClusterError> {
+        let api: Api<CronJob> = Api::namespaced(self.client.clone(), namespace);
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        api.patch(name, &params, &Patch::Apply(cron_job))
+            .await
+            .map_err(failed("apply", "CronJob", namespace, name))
+    }
+
+    /// Makes a CronJob exactly what this one says; it names the version that it replaces.
+    pub async fn replace_cron_job(
+        &self,
+        namespace: &str,
+        name: &str,
+        cron_job: &CronJob,
+    ) -> Result<CronJob, ClusterError> {
+        let api: Api<CronJob> = Api::namespaced(self.client.clone(), namespace);
+        let params = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        api.replace(name, &params, cron_job)
+            .await
+            .map_err(failed("replace", "CronJob", namespace, name))
+    }
+
+    /// Deletes a CronJob, and with it the runs that are under way. One that is gone is no error.
+    pub async fn delete_cron_job(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), ClusterError> {
+        self.delete::<CronJob>("CronJob", namespace, name, uid)
+            .await
+    }
+
+    /// Deletes a Job and its pods. One that is gone is no error.
+    pub async fn delete_job(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), ClusterError> {
+        self.delete::<Job>("Job", namespace, name, uid).await
+    }
+
+    /// Adds to a Job's labels and annotations.
+    pub async fn patch_job(
+        &self,
+        namespace: &str,
+        name: &str,
+        metadata: &Value,
+    ) -> Result<Job, ClusterError> {
+        let api: Api<Job> = Api::namespaced(self.client.clone(), namespace);
+        let patch = Patch::Merge(serde_json::json!({ "metadata": metadata }));
+        api.patch(name, &PatchParams::default(), &patch)
+            .await
+            .map_err(failed("patch", "Job", namespace, name))
+    }
+
+    /// Changes a pod that is still the one that was read: `patch` names its UID and version.
+    pub async fn patch_pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), ClusterError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .map(drop)
+            .map_err(failed("patch", "Pod", namespace, name))
+    }
+
+    /// Evicts a pod: its Job does not count that as a failure, and makes a new one. A pod that is
+    /// gone is no error.
+    pub async fn evict_pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), ClusterError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let params = EvictParams {
+            delete_options: Some(DeleteParams::default().preconditions(uid_of(uid))),
+            post_options: PostParams::default(),
+        };
+        let evicted = api.evict(name, &params).await.map(drop);
+        unless_gone(evicted.map_err(failed("evict", "Pod", namespace, name)))
+    }
+
+    /// Makes a policy's status what this says: fields that it leaves out are taken away.
+    pub async fn apply_policy_status(
+        &self,
+        namespace: &str,
+        name: &str,
+        status: &Value,
+    ) -> Result<(), ClusterError> {
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        self.patch_policy_status(namespace, name, &params, &Patch::Apply(status_of(status)))
+            .await
+    }
+
+    /// Changes these fields of a policy's status, and leaves the others.
+    pub async fn merge_policy_status(
+        &self,
+        namespace: &str,
+        name: &str,
+        status: &Value,
+    ) -> Result<(), ClusterError> {
+        let params = PatchParams::default();
+        self.patch_policy_status(namespace, name, &params, &Patch::Merge(status_of(status)))
+            .await
+    }
+
+    /// Publishes an event.
+    pub async fn publish_event(
+        &self,
+        mut event: Event,
+        regarding: &ObjectReference,
+    ) -> Result<(), ClusterError> {
+        if let Some(note) = &mut event.note {
+            let end = note.floor_char_boundary(EVENT_NOTE_MAX_BYTES);
+            note.truncate(end);
+        }
+        let name = |name: &Option<String>| name.clone().unwrap_or_default();
+        let failed = failed(
+            "publish event on",
+            "BackupPolicy",
+            &name(&regarding.namespace),
+            &name(&regarding.name),
+        );
+        self.recorder
+            .publish(&event, regarding)
+            .await
+            .map_err(failed)
+    }
+
+    async fn delete<K>(
+        &self,
+        kind: &'static str,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), ClusterError>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+        K::DynamicType: Default,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let params = DeleteParams::background().preconditions(uid_of(uid));
+        let deleted = api.delete(name, &params).await.map(drop);
+        unless_gone(deleted.map_err(failed("delete", kind, namespace, name)))
+    }
+
+    async fn patch_policy_status(
+        &self,
+        namespace: &str,
+        name: &str,
+        params: &PatchParams,
+        patch: &Patch<Value>,
+    ) -> Result<(), ClusterError> {
+        // The answer is read in part: the rest may be what this version cannot read.
+        let api: Api<PartialObjectMeta<BackupPolicy>> =
+            Api::namespaced(self.client.clone(), namespace);
+        api.patch_status(name, params, patch)
+            .await
+            .map(drop)
+            .map_err(failed(
+                "patch the status of",
+                "BackupPolicy",
+                namespace,
+                name,
+            ))
+    }
+}
+
+fn status_of(status: &Value) -> Value {
+    serde_json::json!({
+        "apiVersion": BackupPolicy::api_version(&()),
+        "kind": BackupPolicy::kind(&()),
+        "status": status,
+    })
+}
+
+fn uid_of(uid: &str) -> Preconditions {
+    Preconditions {
+        uid: Some(uid.to_owned()),
+        resource_version: None,
+    }
+}
+
+/// Gone is what was wanted; a UID that differs means that the object meant is gone.
+fn unless_gone(result: Result<(), ClusterError>) -> Result<(), ClusterError> {
+    match result {
+        Err(error) if error.is_outdated() => Ok(()),
+        result => result,
+    }
+}
+
+fn failed(
+    verb: &'static str,
+    kind: &'static str,
+    namespace: &str,
+    name: &str,
+) -> impl FnOnce(kube::Error) -> ClusterError + use<> {
+    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    move |source| ClusterError::Request {
+        verb,
+        kind,
+        namespace,
+        name,
+        source: Box::new(source),
+    }
+}
