@@ -6,6 +6,8 @@
 pub mod adapters;
 pub mod api;
 pub mod cli;
+pub mod controller;
+pub mod http;
 pub mod plan;
 pub mod telemetry;
 pub mod worker;

@@ -1,0 +1,49 @@
+//! The labels and annotations by which the controller knows its objects.
+
+use std::collections::BTreeMap;
+
+/// The policy that an object belongs to.
+pub(super) const POLICY: &str = "backstay.dev/policy";
+
+/// The source that an object belongs to.
+pub(super) const SOURCE: &str = "backstay.dev/source";
+
+/// What a Job and its pods do: `backup`.
+pub(super) const VERB: &str = "backstay.dev/verb";
+
+/// How a run ended, on its Job.
+pub(super) const OUTCOME: &str = "backstay.dev/outcome";
+
+/// The report of a run, on its Job: of its last attempt while it goes on, and of all of it once
+/// [`OUTCOME`] is there.
+pub(super) const REPORT: &str = "backstay.dev/report";
+
+/// The pod for which the gate was opened, on its Job. It is written before the gate is opened, so
+/// that a Job without it has certainly done nothing.
+pub(super) const ADMITTED: &str = "backstay.dev/admitted";
+
+/// The run whose deletions a person has approved, on the policy: `<run>`, or `<source>=<run>`, or
+/// several of these with commas.
+pub(super) const APPROVE_DELETIONS: &str = "backstay.dev/approve-deletions";
+
+/// The UID of the Job that a pod belongs to, as Kubernetes writes it.
+/// <https://kubernetes.io/docs/reference/labels-annotations-taints/#batchkubernetesio-controller-uid>
+pub(super) const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
+
+/// The name of the controller in `app.kubernetes.io/managed-by`.
+const MANAGED_BY: &str = "backstay-controller";
+
+/// The labels of everything that belongs to a source.
+pub(super) fn of_source(policy: &str, source: &str) -> BTreeMap<String, String> {
+    [
+        ("app.kubernetes.io/name", "backstay"),
+        ("app.kubernetes.io/component", "worker"),
+        ("app.kubernetes.io/managed-by", MANAGED_BY),
+        (POLICY, policy),
+        (SOURCE, source),
+        (VERB, "backup"),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .collect()
+}

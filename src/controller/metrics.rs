@@ -1,0 +1,439 @@
+//! What Prometheus is told: computed from the stores at each scrape, so that series survive a
+//! restart and vanish with their object. [`METRICS`] is the one table of names.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use prometheus::{
+    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder,
+};
+
+use crate::api::outcome::Outcome;
+use crate::api::policy::BackupPolicy;
+use crate::api::status::{RunStatus, SourceStatus};
+use crate::http;
+use crate::plan::due;
+use crate::plan::schedule::Owner;
+
+use super::publish::READY;
+use super::stores::Stores;
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// `gauge`, `counter` or `histogram`.
+    pub kind: &'static str,
+    /// What it says.
+    pub help: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+}
+
+const OF_SOURCE: &[&str] = &["namespace", "policy", "source"];
+
+macro_rules! metrics {
+    ($($constant:ident = $name:literal, $kind:literal, $labels:expr, $help:literal;)*) => {
+        $(const $constant: Metric =
+            Metric { name: $name, kind: $kind, help: $help, labels: $labels };)*
+
+        /// Every metric of the controller.
+        pub const METRICS: &[Metric] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    BUILD_INFO = "backstay_build_info", "gauge", &["version"],
+        "1; the version of the controller. Absent when nobody watches.";
+    SUCCESS_DUE = "backstay_success_due_timestamp_seconds", "gauge", OF_SOURCE,
+        "When the next success is due at the latest. Absent while the policy is suspended.";
+    LAST_SUCCESS = "backstay_last_success_timestamp_seconds", "gauge", OF_SOURCE,
+        "When everything was captured last.";
+    LAST_RESTORE_POINT = "backstay_last_restore_point_timestamp_seconds", "gauge", OF_SOURCE,
+        "The time of the newest restore point, which a partial run also makes.";
+    LAST_RUN = "backstay_last_run_timestamp_seconds", "gauge", OF_SOURCE,
+        "When the last run ended.";
+    LAST_RUN_OUTCOME = "backstay_last_run_outcome", "gauge",
+        &["namespace", "policy", "source", "outcome"],
+        "1 for how the last run ended: Succeeded, Partial, Failed or Unclear; 0 for the others.";
+    LAST_RUN_DURATION = "backstay_last_run_duration_seconds", "gauge", OF_SOURCE,
+        "How long the last run took.";
+    LAST_RUN_FILES = "backstay_last_run_files", "gauge",
+        &["namespace", "policy", "source", "state"],
+        "Entries of the last run by what became of them.";
+    LAST_RUN_BYTES = "backstay_last_run_bytes", "gauge",
+        &["namespace", "policy", "source", "state"],
+        "Bytes read and uploaded in the last run, and held in all.";
+    LAST_RUN_REQUESTS = "backstay_last_run_requests", "gauge", OF_SOURCE,
+        "Requests that the last run made to the store.";
+    EXPECTED_INTERVAL = "backstay_expected_interval_seconds", "gauge", OF_SOURCE,
+        "The shortest time between two runs of the schedule.";
+    WAITING = "backstay_waiting", "gauge", &["namespace", "policy", "source", "reason"],
+        "1 while a run that has started does not move, by why.";
+    POLICY_READY = "backstay_policy_ready", "gauge", &["namespace", "policy"],
+        "1 if the policy is valid and its CronJobs exist, else 0.";
+    RECONCILE_DURATION = "backstay_reconcile_duration_seconds", "histogram", &[],
+        "How long the controller looked at a policy.";
+    RECONCILE_ERRORS = "backstay_reconcile_errors_total", "counter", &["error"],
+        "Looks at a policy that did not come to their end, by why.";
+}
+
+/// The metrics as a table in Markdown, for the README.
+#[must_use]
+pub fn markdown_table() -> String {
+    let rows = METRICS.iter().map(
+        |Metric {
+             name,
+             kind,
+             help,
+             labels,
+         }| { format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", ")) },
+    );
+    let head = "| metric | type | labels | what it says |\n|---|---|---|---|\n".to_owned();
+    std::iter::once(head).chain(rows).collect()
+}
+
+/// Counts of what the controller itself does.
+pub(super) struct ReconcileMetrics {
+    registry: Registry,
+    duration: HistogramVec,
+    errors: IntCounterVec,
+}
+
+impl Default for ReconcileMetrics {
+    fn default() -> Self {
+        let duration = HistogramOpts::new(RECONCILE_DURATION.name, RECONCILE_DURATION.help)
+            .buckets(vec![0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0]);
+        let errors = Opts::new(RECONCILE_ERRORS.name, RECONCILE_ERRORS.help);
+        let duration = HistogramVec::new(duration, RECONCILE_DURATION.labels);
+        let errors = IntCounterVec::new(errors, RECONCILE_ERRORS.labels);
+        let (duration, errors) = duration
+            .ok()
+            .zip(errors.ok())
+            .expect("names and labels of the table are valid");
+        let registry = Registry::new();
+        for collector in [
+            registry.register(Box::new(duration.clone())),
+            registry.register(Box::new(errors.clone())),
+        ] {
+            collector.expect("a name stands in the table once");
+        }
+        Self {
+            registry,
+            duration,
+            errors,
+        }
+    }
+}
+
+impl ReconcileMetrics {
+    /// Notes one look at a policy.
+    pub(super) fn note(&self, elapsed: Duration, error: Option<&'static str>) {
+        self.duration
+            .with_label_values::<&str>(&[])
+            .observe(elapsed.as_secs_f64());
+        if let Some(error) = error {
+            self.errors.with_label_values(&[error]).inc();
+        }
+    }
+}
+
+/// What the controller serves.
+pub(super) struct Pages {
+    pub(super) stores: Vec<Stores>,
+    pub(super) metrics: Arc<ReconcileMetrics>,
+}
+
+impl http::Pages for Pages {
+    fn metrics(&self) -> String {
+        let families = Families::new();
+        for stores in &self.stores {
+            for guard in stores.policies.state() {
+                if let Ok(policy) = &guard.0 {
+                    families.add_policy(policy);
+                }
+            }
+        }
+        let mut text = self.metrics.registry.gather();
+        text.extend(families.registry.gather());
+        render(&text)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.stores.iter().all(|stores| {
+            stores
+                .wait_until_ready()
+                .now_or_never()
+                .is_some_and(|ready| ready.is_ok())
+        })
+    }
+}
+
+fn render(families: &[prometheus::proto::MetricFamily]) -> String {
+    let mut text = Vec::new();
+    TextEncoder::new()
+        .encode(families, &mut text)
+        .expect("writing to memory does not fail");
+    String::from_utf8(text).expect("the text format is UTF-8")
+}
+
+/// The gauges of one scrape.
+struct Families {
+    registry: Registry,
+    gauges: Vec<(&'static str, GaugeVec)>,
+}
+
+impl Families {
+    fn new() -> Self {
+        let registry = Registry::new();
+        let gauges = METRICS
+            .iter()
+            .filter(|metric| metric.kind == "gauge")
+            .map(|metric| {
+                let gauge = GaugeVec::new(Opts::new(metric.name, metric.help), metric.labels)
+                    .expect("names and labels of the table are valid");
+                registry
+                    .register(Box::new(gauge.clone()))
+                    .expect("a name stands in the table once");
+                (metric.name, gauge)
+            })
+            .collect();
+        let families = Self { registry, gauges };
+        families.set(BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
+        families
+    }
+
+    fn set(&self, metric: Metric, labels: &[&str], value: f64) {
+        let gauge = self.gauges.iter().find(|(name, _)| *name == metric.name);
+        if let Some((_, gauge)) = gauge {
+            gauge.with_label_values(labels).set(value);
+        }
+    }
+
+    fn add_policy(&self, policy: &BackupPolicy) {
+        let (namespace, name) = (policy.namespace().unwrap_or_default(), policy.name_any());
+        let status = policy.status.clone().unwrap_or_default();
+        let is_ready = status
+            .conditions
+            .iter()
+            .any(|condition| condition.type_ == READY && condition.status == "True");
+        self.set(
+            POLICY_READY,
+            &[&namespace, &name],
+            f64::from(u8::from(is_ready)),
+        );
+        for source in &policy.spec.sources {
+            let labels = [namespace.as_str(), name.as_str(), source.name.as_str()];
+            let known = status
+                .sources
+                .iter()
+                .find(|known| known.name == source.name);
+            self.add_expectation(policy, labels, known);
+            if let Some(known) = known {
+                self.add_source(labels, known);
+            }
+        }
+    }
+
+    fn add_expectation(
+        &self,
+        policy: &BackupPolicy,
+        labels: [&str; 3],
+        known: Option<&SourceStatus>,
+    ) {
+        let [namespace, name, source] = labels;
+        let owner = Owner {
+            namespace,
+            policy: name,
+            source,
+        };
+        let created = policy.creation_timestamp().map(|time| time.0);
+        let since = known.and_then(|known| known.last_success_time).or(created);
+        let expected = due::expectation(&policy.spec, owner, since.unwrap_or_default());
+        if let Some(expected) = expected {
+            self.set(EXPECTED_INTERVAL, &labels, expected.interval.as_secs_f64());
+            self.set_time(SUCCESS_DUE, &labels, expected.success_due);
+        }
+    }
+
+    fn add_source(&self, labels: [&str; 3], source: &SourceStatus) {
+        self.set_time(LAST_SUCCESS, &labels, source.last_success_time);
+        self.set_time(LAST_RESTORE_POINT, &labels, source.last_restore_point_time);
+        let [namespace, policy, name] = labels;
+        if let Some(waiting) = &source.waiting {
+            self.set(WAITING, &[namespace, policy, name, &waiting.reason], 1.0);
+        }
+        if let Some(run) = source.recent_runs.first() {
+            self.add_run(labels, run);
+        }
+    }
+
+    fn add_run(&self, labels: [&str; 3], run: &RunStatus) {
+        let [namespace, policy, source] = labels;
+        self.set_time(
+            LAST_RUN,
+            &labels,
+            run.completion_time.or(Some(run.start_time)),
+        );
+        for outcome in [
+            Outcome::Succeeded,
+            Outcome::Partial,
+            Outcome::Failed,
+            Outcome::Unclear,
+        ] {
+            let is_it = f64::from(u8::from(outcome == run.outcome));
+            self.set(
+                LAST_RUN_OUTCOME,
+                &[namespace, policy, source, outcome.as_str()],
+                is_it,
+            );
+        }
+        if let Some(end) = run.completion_time {
+            let elapsed = end.duration_since(run.start_time).as_secs_f64();
+            self.set(LAST_RUN_DURATION, &labels, elapsed);
+        }
+        self.set(LAST_RUN_REQUESTS, &labels, count(run.requests));
+        let files = &run.files;
+        for (state, value) in [
+            ("uploaded", files.uploaded),
+            ("unchanged", files.unchanged),
+            ("metadata_only", files.metadata_only),
+            ("deleted", files.deleted),
+            ("not_captured", files.not_captured),
+            ("fuzzy", files.fuzzy),
+            ("foreign", files.foreign),
+            ("resumed", files.resumed),
+            ("special", files.special),
+            ("total", files.total),
+        ] {
+            self.set(
+                LAST_RUN_FILES,
+                &[namespace, policy, source, state],
+                count(value),
+            );
+        }
+        let bytes = &run.bytes;
+        for (state, value) in [
+            ("read", bytes.read),
+            ("uploaded", bytes.uploaded),
+            ("total", bytes.total),
+        ] {
+            self.set(
+                LAST_RUN_BYTES,
+                &[namespace, policy, source, state],
+                count(value),
+            );
+        }
+    }
+
+    fn set_time(&self, metric: Metric, labels: &[&str], time: Option<Timestamp>) {
+        if let Some(time) = time {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "seconds since 1970 have 53 bits"
+            )]
+            let seconds = time.as_second() as f64;
+            self.set(metric, labels, seconds);
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Prometheus knows floating point numbers only"
+)]
+fn count(value: u64) -> f64 {
+    value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const POLICY: &str = "
+apiVersion: backstay.dev/v1alpha1
+kind: BackupPolicy
+metadata: {name: office, namespace: acme, creationTimestamp: '2026-11-01T00:00:00Z'}
+spec:
+  schedule: 0 2 * * *
+  sources: [{name: files, persistentVolumeClaim: {claimName: data}}]
+  categories: [{name: all, bucket: acme-backup}]
+  storage: {region: eu-south-1}
+status:
+  conditions:
+    - {type: Ready, status: 'True', reason: Valid, message: '', lastTransitionTime: '2026-11-01T00:00:00Z'}
+  sources:
+    - name: files
+      lastSuccessTime: '2026-11-03T02:10:00Z'
+      lastRestorePointTime: '2026-11-03T02:10:00Z'
+      lastOutcome: Succeeded
+      waiting: {run: r2, reason: ClaimInUse, message: in use}
+      recentRuns:
+        - id: r
+          outcome: Succeeded
+          reason: Complete
+          startTime: '2026-11-03T02:00:00Z'
+          completionTime: '2026-11-03T02:10:00Z'
+          files: {uploaded: 3, total: 5}
+          bytes: {uploaded: 1024}
+          requests: 17
+";
+
+    fn text(yaml: &str) -> String {
+        let policy: BackupPolicy = serde_saphyr::from_str(yaml).expect("a policy");
+        let families = Families::new();
+        families.add_policy(&policy);
+        let metrics = ReconcileMetrics::default();
+        metrics.note(Duration::from_millis(3), Some("Timeout"));
+        let mut gathered = families.registry.gather();
+        gathered.extend(metrics.registry.gather());
+        render(&gathered)
+    }
+
+    #[test]
+    fn what_is_known_of_a_source_is_told() {
+        let text = text(POLICY);
+        for line in [
+            "backstay_success_due_timestamp_seconds{namespace=\"acme\",policy=\"office\",source=\"files\"} 1793786400",
+            "backstay_last_success_timestamp_seconds{namespace=\"acme\",policy=\"office\",source=\"files\"} 1793671800",
+            "backstay_last_run_outcome{namespace=\"acme\",outcome=\"Failed\",policy=\"office\",source=\"files\"} 0",
+            "backstay_last_run_outcome{namespace=\"acme\",outcome=\"Succeeded\",policy=\"office\",source=\"files\"} 1",
+            "backstay_last_run_duration_seconds{namespace=\"acme\",policy=\"office\",source=\"files\"} 600",
+            "backstay_last_run_files{namespace=\"acme\",policy=\"office\",source=\"files\",state=\"uploaded\"} 3",
+            "backstay_last_run_requests{namespace=\"acme\",policy=\"office\",source=\"files\"} 17",
+            "backstay_waiting{namespace=\"acme\",policy=\"office\",reason=\"ClaimInUse\",source=\"files\"} 1",
+            "backstay_policy_ready{namespace=\"acme\",policy=\"office\"} 1",
+            "backstay_reconcile_errors_total{error=\"Timeout\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn n04_a_suspended_policy_is_not_due() {
+        let suspended = POLICY.replace("schedule:", "suspend: true\n  schedule:");
+        assert!(!text(&suspended).contains("backstay_success_due"));
+        assert!(text(&suspended).contains("backstay_last_success"));
+    }
+
+    #[test]
+    fn the_table_says_all_that_is_told() {
+        let told: BTreeSet<String> = text(POLICY)
+            .lines()
+            .filter_map(|line| line.strip_prefix("# HELP "))
+            .filter_map(|line| line.split(' ').next().map(ToOwned::to_owned))
+            .collect();
+        let table: BTreeSet<String> = METRICS
+            .iter()
+            .map(|metric| metric.name.to_owned())
+            .collect();
+        assert_eq!(told, table);
+        assert_eq!(markdown_table().lines().count(), METRICS.len() + 2);
+    }
+}
