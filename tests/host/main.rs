@@ -1,0 +1,25 @@
+//! The command line on a plain host: the real binary against MinIO, and moto for its notices.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of tests stand outside of test functions"
+)]
+
+mod categories;
+mod guard;
+mod host;
+mod image;
+mod interrupted;
+mod names;
+mod notices;
+mod objects;
+mod proxy;
+mod refusals;
+mod restoring;
+mod running;
+mod runs;
+mod store;
+mod tree;
+mod twins;
+mod unreadable;

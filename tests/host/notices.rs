@@ -1,0 +1,195 @@
+//! What the topic is told.
+
+use aws_sdk_sns::config::{Credentials, Region};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::host::Host;
+use crate::store::{minio, variable};
+use crate::tree::{file, office};
+
+const REGION: &str = "eu-south-1";
+
+/// A topic, and a queue that gets what it is told.
+struct Topic {
+    runtime: tokio::runtime::Runtime,
+    arn: String,
+    queue: String,
+}
+
+impl Topic {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (arn, queue) = runtime.block_on(subscribed());
+        Self {
+            runtime,
+            arn,
+            queue,
+        }
+    }
+
+    /// Writes the policy of a host that tells this topic.
+    fn tell(&self, host: &Host, on: &str) {
+        let told = format!(
+            "  notifications: {{sns: {{topicArn: '{}', endpoint: '{}', on: [{on}]}}}}\n",
+            self.arn,
+            moto()
+        );
+        host.write_policy(&minio(), |policy| policy + &told);
+    }
+
+    /// The messages that have come since the last call, as the queue got them.
+    fn messages(&self) -> Vec<Value> {
+        let ask = json!({"QueueUrl": self.queue, "MaxNumberOfMessages": 10});
+        let answer = self.runtime.block_on(sqs("ReceiveMessage", ask));
+        let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+        for message in &messages {
+            let done = json!({"QueueUrl": self.queue, "ReceiptHandle": message["ReceiptHandle"]});
+            self.runtime.block_on(sqs("DeleteMessage", done));
+        }
+        messages
+            .iter()
+            .map(|message| serde_json::from_str(message["Body"].as_str().unwrap()).unwrap())
+            .collect()
+    }
+
+    #[track_caller]
+    fn message(&self) -> Value {
+        let mut messages = self.messages();
+        assert_eq!(messages.len(), 1, "{messages:#?}");
+        messages.remove(0)
+    }
+}
+
+fn moto() -> String {
+    variable("BACKSTAY_MOTO_ENDPOINT")
+}
+
+async fn subscribed() -> (String, String) {
+    let config = aws_sdk_sns::Config::builder()
+        .behavior_version_latest()
+        .region(Region::new(REGION))
+        .endpoint_url(moto())
+        .credentials_provider(Credentials::new("id", "key", None, None, "test"))
+        .build();
+    let client = aws_sdk_sns::Client::from_conf(config);
+    let name = format!("host-{}", uuid::Uuid::new_v4().simple());
+    let topic = client.create_topic().name(&name).send().await.unwrap();
+    let arn = topic.topic_arn.unwrap();
+    let queue = sqs("CreateQueue", json!({"QueueName": name})).await;
+    let subscribe = client.subscribe().topic_arn(&arn).protocol("sqs");
+    let queue_arn = arn.replace(":sns:", ":sqs:");
+    subscribe.endpoint(queue_arn).send().await.unwrap();
+    (arn, queue["QueueUrl"].as_str().unwrap().to_owned())
+}
+
+/// Asks the queue service, which moto tells from the others by the scope of a signature that it
+/// does not verify.
+async fn sqs(action: &str, body: Value) -> Value {
+    let moto = moto();
+    let address = moto.trim_start_matches("http://");
+    let body = body.to_string();
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+         content-type: application/x-amz-json-1.0\r\nx-amz-target: AmazonSQS.{action}\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential=id/20260101/{REGION}/sqs/aws4_request, \
+         SignedHeaders=host, Signature=none\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap_or(Value::Null)
+}
+
+#[test]
+fn a_notice_says_what_an_owner_wants_to_know_and_can_be_filtered() {
+    let (host, topic) = (Host::new(), Topic::new());
+    topic.tell(&host, "");
+    office(&host.root());
+    let report = host.backup().expect(0);
+    assert_eq!(report.notice_sent, Some(true));
+    let message = topic.message();
+    assert_eq!(
+        message["Subject"],
+        "Backup of files (acme/office) succeeded"
+    );
+    let body = message["Message"].as_str().unwrap();
+    for words in [
+        "policy office",
+        "test-host",
+        "9 uploaded",
+        "Newest restore point",
+        "1 of",
+    ] {
+        assert!(body.contains(words), "{words:?} is not in:\n{body}");
+    }
+    let attribute = |name: &str| {
+        let attribute = &message["MessageAttributes"][name];
+        let text = |field: &str| attribute[field].as_str().unwrap_or_default().to_owned();
+        (text("Type"), text("Value"))
+    };
+    let expected = |kind: &str, value: &str| (kind.to_owned(), value.to_owned());
+    assert_eq!(attribute("notice"), expected("String", "Succeeded"));
+    assert_eq!(attribute("policy"), expected("String", "office"));
+    assert_eq!(attribute("filesUploaded"), expected("Number", "9"));
+}
+
+#[test]
+fn a_failure_is_told_and_so_is_the_recovery() {
+    let (host, topic) = (Host::new(), Topic::new());
+    topic.tell(&host, "");
+    for index in 0..9 {
+        file(&host.root(), &format!("{index}.txt"), "x");
+    }
+    host.backup().expect(0);
+    topic.message();
+    let aside = host.at("aside");
+    std::fs::rename(host.root(), &aside).unwrap();
+    std::fs::create_dir(host.root()).unwrap();
+    host.backup().expect(27);
+    let failed = topic.message();
+    assert_eq!(failed["Subject"], "Backup of files (acme/office) FAILED");
+    assert_eq!(
+        failed["MessageAttributes"]["reason"]["Value"],
+        "SourceSuspicious"
+    );
+    std::fs::remove_dir(host.root()).unwrap();
+    std::fs::rename(&aside, host.root()).unwrap();
+    host.backup().expect(0);
+    let recovered = topic.message();
+    assert_eq!(
+        recovered["Subject"],
+        "Backup of files (acme/office) works again"
+    );
+    assert_eq!(
+        recovered["MessageAttributes"]["notice"]["Value"],
+        "Recovered"
+    );
+}
+
+#[test]
+fn outcomes_that_are_not_asked_for_are_not_told() {
+    let (host, topic) = (Host::new(), Topic::new());
+    topic.tell(&host, "Failed, Partial");
+    office(&host.root());
+    let report = host.backup().expect(0);
+    assert_eq!(report.notice_sent, None);
+    assert!(topic.messages().is_empty());
+}
+
+#[test]
+fn a_topic_that_is_gone_takes_nothing_from_the_backup() {
+    let (host, topic) = (Host::new(), Topic::new());
+    let arn = topic.arn.clone();
+    topic.tell(&host, "");
+    let policy = std::fs::read_to_string(host.at("policy.yaml")).unwrap();
+    let gone = policy.replace(&arn, &format!("{arn}-gone"));
+    std::fs::write(host.at("policy.yaml"), gone).unwrap();
+    office(&host.root());
+    let report = host.backup().expect(0);
+    assert_eq!(report.notice_sent, Some(false));
+}

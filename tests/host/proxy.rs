@@ -1,0 +1,202 @@
+//! A line to the store that can be watched and held: what a run has asked for is seen as it went
+//! over the wire, and one request can be kept waiting while something happens to the process.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Whether this is the request that is held, by its first line.
+type Chosen = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// A line to the store. Its threads end when the connections do.
+pub(crate) struct Proxy {
+    pub(crate) endpoint: String,
+    address: SocketAddr,
+    line: Arc<Line>,
+}
+
+struct Line {
+    upstream: String,
+    held: Chosen,
+    /// What is replaced in answers, by something of the same length.
+    replaced: Option<(Vec<u8>, Vec<u8>)>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    requests: Vec<String>,
+    gate: Gate,
+    is_closed: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Gate {
+    #[default]
+    Waiting,
+    Reached,
+    Released,
+}
+
+impl Proxy {
+    /// A line that lets everything through.
+    pub(crate) fn start(upstream: &str) -> Self {
+        Self::with(upstream, Box::new(|_| false), None)
+    }
+
+    /// A line that holds the first request of which this is true.
+    pub(crate) fn holding(
+        upstream: &str,
+        held: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(upstream, Box::new(held), None)
+    }
+
+    /// A line that falsifies answers.
+    pub(crate) fn falsifying(upstream: &str, from: &[u8], to: &[u8]) -> Self {
+        assert_eq!(from.len(), to.len());
+        Self::with(
+            upstream,
+            Box::new(|_| false),
+            Some((from.to_owned(), to.to_owned())),
+        )
+    }
+
+    fn with(upstream: &str, held: Chosen, replaced: Option<(Vec<u8>, Vec<u8>)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let line = Arc::new(Line {
+            upstream: upstream.trim_start_matches("http://").to_owned(),
+            held,
+            replaced,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let accepting = line.clone();
+        thread::spawn(move || accepting.accept(&listener));
+        Self {
+            endpoint: format!("http://{address}"),
+            address,
+            line,
+        }
+    }
+
+    /// The first lines of all requests so far.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.line.state.lock().unwrap().requests.clone()
+    }
+
+    /// Waits until the request to be held has come.
+    pub(crate) fn wait_until_held(&self) {
+        let state = self.line.state.lock().unwrap();
+        let (state, _) = self
+            .line
+            .changed
+            .wait_timeout_while(state, PATIENCE, |state| state.gate == Gate::Waiting)
+            .unwrap();
+        assert!(state.gate == Gate::Reached, "{:#?}", state.requests);
+    }
+
+    /// Lets the held request, and all others, through.
+    pub(crate) fn release(&self) {
+        self.line.state.lock().unwrap().gate = Gate::Released;
+        self.line.changed.notify_all();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.line.state.lock().unwrap().is_closed = true;
+        self.release();
+        // The listening thread sees it at its next connection.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Line {
+    fn accept(self: Arc<Self>, listener: &TcpListener) {
+        for client in listener.incoming() {
+            if self.state.lock().unwrap().is_closed {
+                return;
+            }
+            let (Ok(client), Ok(server)) = (client, TcpStream::connect(&self.upstream)) else {
+                continue;
+            };
+            let answers = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let line = self.clone();
+            thread::spawn(move || line.answer(answers.0, answers.1));
+            let line = self.clone();
+            thread::spawn(move || {
+                // A line that breaks is what the other end sees, too.
+                let _ = line.ask(&client, &server);
+                let _ = server.shutdown(Shutdown::Write);
+            });
+        }
+    }
+
+    /// Passes requests on, one after the other.
+    fn ask(&self, client: &TcpStream, mut server: &TcpStream) -> io::Result<()> {
+        let mut client = BufReader::new(client);
+        loop {
+            let mut head = Vec::new();
+            let mut body_length = 0;
+            loop {
+                let start = head.len();
+                if client.read_until(b'\n', &mut head)? == 0 {
+                    return Ok(());
+                }
+                let line = String::from_utf8_lossy(&head[start..]).to_ascii_lowercase();
+                if let Some(length) = line.strip_prefix("content-length:") {
+                    body_length = length.trim().parse().map_err(io::Error::other)?;
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            let first = String::from_utf8_lossy(&head);
+            self.pass(first.lines().next().unwrap_or_default());
+            server.write_all(&head)?;
+            io::copy(&mut client.by_ref().take(body_length), &mut server)?;
+        }
+    }
+
+    /// Notes a request, and waits while it is held.
+    fn pass(&self, request: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.requests.push(request.to_owned());
+        if state.gate == Gate::Waiting && (self.held)(request) {
+            state.gate = Gate::Reached;
+            self.changed.notify_all();
+            let open = self
+                .changed
+                .wait_while(state, |state| state.gate == Gate::Reached);
+            drop(open.unwrap());
+        }
+    }
+
+    fn answer(&self, mut client: TcpStream, mut server: TcpStream) {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(length) = server.read(&mut buffer) {
+            if let Some((from, to)) = &self.replaced {
+                let found = buffer[..length]
+                    .windows(from.len())
+                    .position(|window| window == from);
+                if let Some(at) = found {
+                    buffer[at..][..to.len()].copy_from_slice(to);
+                }
+            }
+            if length == 0 || client.write_all(&buffer[..length]).is_err() {
+                break;
+            }
+        }
+        // Whoever is gone needs no goodbye.
+        let _ = client.shutdown(Shutdown::Both);
+        let _ = server.shutdown(Shutdown::Both);
+    }
+}

@@ -1,0 +1,149 @@
+//! The object store as its owner sees it: buckets, versions, rules.
+
+use std::future::Future;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{Credentials, Region};
+use aws_sdk_s3::types::{
+    BucketLifecycleConfiguration, BucketVersioningStatus, ExpirationStatus, LifecycleExpiration,
+    LifecycleRule, LifecycleRuleFilter, VersioningConfiguration,
+};
+
+pub(crate) const REGION: &str = "us-east-1";
+
+/// A variable of the environment, without which there is nothing to test.
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!(
+            "{name} is not set: these tests talk to real S3 servers. Run them with `make test`, \
+             or start the servers with `tests/cluster/stores up` and take their addresses with \
+             `eval \"$(tests/cluster/stores env)\"`"
+        )
+    })
+}
+
+pub(crate) fn minio() -> String {
+    variable("BACKSTAY_MINIO_ENDPOINT")
+}
+
+/// The store, as someone who may do anything.
+pub(crate) struct Store {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+}
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        let keys = Credentials::new(
+            variable("AWS_ACCESS_KEY_ID"),
+            variable("AWS_SECRET_ACCESS_KEY"),
+            None,
+            None,
+            "test",
+        );
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version_latest()
+            .region(Region::new(REGION))
+            .endpoint_url(minio())
+            .force_path_style(true)
+            .credentials_provider(keys)
+            .build();
+        Self {
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap(),
+            client: Client::from_conf(config),
+        }
+    }
+
+    fn wait<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    pub(crate) fn make_bucket(&self, bucket: &str) {
+        self.wait(self.client.create_bucket().bucket(bucket).send())
+            .unwrap();
+    }
+
+    pub(crate) fn enable_versions(&self, bucket: &str) {
+        let enabled = VersioningConfiguration::builder()
+            .status(BucketVersioningStatus::Enabled)
+            .build();
+        let request = self.client.put_bucket_versioning().bucket(bucket);
+        self.wait(request.versioning_configuration(enabled).send())
+            .unwrap();
+    }
+
+    /// A rule that deletes the current version of everything under a prefix after some days.
+    pub(crate) fn expire_current(&self, bucket: &str, prefix: &str) {
+        let rule = LifecycleRule::builder()
+            .id("tidy-up")
+            .status(ExpirationStatus::Enabled)
+            .filter(LifecycleRuleFilter::builder().prefix(prefix).build())
+            .expiration(LifecycleExpiration::builder().days(90).build())
+            .build()
+            .unwrap();
+        let rules = BucketLifecycleConfiguration::builder()
+            .rules(rule)
+            .build()
+            .unwrap();
+        let request = self
+            .client
+            .put_bucket_lifecycle_configuration()
+            .bucket(bucket);
+        self.wait(request.lifecycle_configuration(rules).send())
+            .unwrap();
+    }
+
+    /// What someone sees who looks into the bucket: the keys under a prefix, sorted.
+    pub(crate) fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
+        let pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix);
+        let mut pages = pages.into_paginator().send();
+        let mut keys = Vec::new();
+        self.wait(async {
+            while let Some(page) = pages.next().await {
+                let page = page.unwrap();
+                keys.extend(
+                    page.contents
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(|object| object.key.unwrap()),
+                );
+            }
+        });
+        keys
+    }
+
+    /// The current version of an object, as any tool gets it.
+    pub(crate) fn get(&self, bucket: &str, key: &str) -> Vec<u8> {
+        let request = self.client.get_object().bucket(bucket).key(key);
+        self.wait(async {
+            let object = request.send().await.unwrap();
+            object.body.collect().await.unwrap().to_vec()
+        })
+    }
+
+    pub(crate) fn put(&self, bucket: &str, key: &str, body: &[u8]) {
+        let request = self.client.put_object().bucket(bucket).key(key);
+        self.wait(request.body(body.to_vec().into()).send())
+            .unwrap();
+    }
+
+    /// The ids of a key's versions, the newest first. Delete markers do not count.
+    pub(crate) fn versions(&self, bucket: &str, key: &str) -> Vec<String> {
+        let request = self.client.list_object_versions().bucket(bucket);
+        let answer = self.wait(request.prefix(key).send()).unwrap();
+        let versions = answer.versions.unwrap_or_default().into_iter();
+        versions
+            .filter(|version| version.key.as_deref() == Some(key))
+            .map(|version| version.version_id.unwrap())
+            .collect()
+    }
+
+    /// Deletes a version for good, which no identity of ours may do.
+    pub(crate) fn destroy(&self, bucket: &str, key: &str, version: &str) {
+        let request = self.client.delete_object().bucket(bucket).key(key);
+        self.wait(request.version_id(version).send()).unwrap();
+    }
+}

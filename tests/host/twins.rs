@@ -1,0 +1,57 @@
+//! Two runs at once.
+
+use std::process::Command;
+
+use crate::host::Host;
+use crate::proxy::Proxy;
+use crate::running::Running;
+use crate::store::minio;
+use crate::tree::{file, office};
+
+/// A run that is held amid its uploads.
+fn held_run(host: &Host, arguments: &[&str]) -> (Proxy, Running) {
+    let proxy = Proxy::holding(&minio(), |line| {
+        line.starts_with("PUT") && line.contains("/data/")
+    });
+    host.write_policy(&proxy.endpoint, |policy| policy);
+    let mut command: Command = host.command("backup");
+    command.args(arguments);
+    let running = Running::start(command);
+    proxy.wait_until_held();
+    host.write_policy(&minio(), |policy| policy);
+    (proxy, running)
+}
+
+#[test]
+fn p05_a_second_run_waits_for_the_first_one() {
+    let host = Host::new();
+    office(&host.root());
+    let (proxy, first) = held_run(&host, &[]);
+    let mut second = Running::start(host.command("backup"));
+    second.wait_until_it_says("waiting for another run");
+    proxy.release();
+    let first = first.end().expect(0);
+    assert_eq!(first.restore_point.unwrap().sequence, 1);
+    let second = second.end().expect(0);
+    assert_eq!(second.previous.unwrap().sequence, 1);
+    assert_eq!(second.files.uploaded, 0);
+    host.check_restore();
+}
+
+#[test]
+fn p05_of_one_run_that_was_started_twice_the_first_is_fenced() {
+    let host = Host::new();
+    office(&host.root());
+    let (proxy, first) = held_run(&host, &["--run-id", "nightly"]);
+    file(&host.root(), "written/between.txt", "the two");
+    let second = host.backup_with(&["--run-id", "nightly"]).expect(0);
+    assert_eq!(
+        (second.attempt, second.restore_point.unwrap().sequence),
+        (2, 1)
+    );
+    proxy.release();
+    first.end().expect(24);
+    let third = host.backup().expect(0);
+    assert_eq!(third.files.uploaded, 0);
+    host.check_restore();
+}
