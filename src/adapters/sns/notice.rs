@@ -66,7 +66,7 @@ impl Notice {
 
 fn subject_fault(subject: &str) -> Option<&'static str> {
     let is_plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
-    if subject.is_empty() || subject.trim() != subject || !subject.bytes().all(is_plain) {
+    if subject.is_empty() || subject.starts_with(' ') || !subject.bytes().all(is_plain) {
         return Some("subject is not a line of ASCII");
     }
     (subject.len() > SUBJECT_MAX_CHARS).then_some("subject is too long")
