@@ -86,10 +86,10 @@ pub enum CredentialsError {
         /// The error code.
         code: String,
     },
-    /// Whoever hands them out does not answer.
-    #[error("{by} does not answer")]
+    /// Whoever hands them out fails, or does not answer.
+    #[error("{by} gave no credentials")]
     Unavailable {
-        /// Who does not answer.
+        /// Who failed.
         by: &'static str,
         /// What was seen.
         #[source]

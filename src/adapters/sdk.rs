@@ -135,7 +135,7 @@ mod tests {
             by: "the agent",
             source: Box::new(inner),
         };
-        assert_eq!(causes(&outer), "the agent does not answer: refused");
+        assert_eq!(causes(&outer), "the agent gave no credentials: refused");
         assert!(credentials_error(&outer).is_some());
     }
 }
