@@ -36,4 +36,4 @@ mod run;
 mod stores;
 mod validate;
 
-pub use run::{ControllerError, Options, WorkerOptions, run};
+pub use run::{ControllerError, Options, WorkerOptions, run, run_on};

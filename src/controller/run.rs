@@ -54,9 +54,19 @@ pub enum ControllerError {
     Http(#[source] HttpError),
 }
 
-/// Runs until `shutdown`: then what is under way is finished.
+/// Runs on the pod's own cluster, or that of the kubeconfig, until `shutdown`: then what is under
+/// way is finished.
 pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), ControllerError> {
     let cluster = Cluster::connect().await.map_err(ControllerError::Cluster)?;
+    run_on(cluster, options, shutdown).await
+}
+
+/// Runs on this cluster until `shutdown`.
+pub async fn run_on(
+    cluster: Cluster,
+    options: Options,
+    shutdown: CancellationToken,
+) -> Result<(), ControllerError> {
     let metrics = Arc::new(ReconcileMetrics::default());
     let mut appliers = Vec::new();
     let mut stores = Vec::new();

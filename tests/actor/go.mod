@@ -1,0 +1,3 @@
+module backstay.test/actor
+
+go 1.26
