@@ -3,6 +3,11 @@
 //! Every path in the sources is looked at: what `use` brings in, also under another name or
 //! through a re-export, and what is written out in full. Test modules are left out.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of tests stand outside of test functions"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -3,6 +3,7 @@
 //! Only this room, `main` and `telemetry` read the environment. Nothing is decided here.
 
 mod backup;
+mod controller;
 mod history;
 mod identity;
 mod order;
@@ -62,6 +63,8 @@ enum Verb {
     Runs(history::RunsArgs),
     /// List the files of a restore point.
     Ls(history::LsArgs),
+    /// Watch BackupPolicy resources and keep their CronJobs.
+    Controller(controller::ControllerArgs),
     /// Print the custom resource definition.
     Crd,
 }
@@ -126,6 +129,7 @@ async fn dispatch(verb: Verb) -> Result<u8, Failure> {
         Verb::Restore(args) => restore::run(args).await,
         Verb::Runs(args) => history::runs(args).await,
         Verb::Ls(args) => history::ls(args).await,
+        Verb::Controller(args) => controller::run(args).await,
         Verb::Crd => {
             output::line(crd::yaml().trim_end());
             Ok(0)

@@ -23,7 +23,7 @@ const SYSTEM: &str = "backstay-end-to-end";
 pub(crate) struct Chart;
 
 impl Chart {
-    pub(crate) fn install() -> Self {
+    pub(crate) fn install() {
         static ONCE: std::sync::Once = std::sync::Once::new();
         ONCE.call_once(|| {
             let chart = repository().join("charts/backstay");
@@ -37,11 +37,10 @@ impl Chart {
             let wait = ["--take-ownership", "--wait", "--timeout", "2m"];
             call("helm", &[&install[..], &namespace, &wait].concat());
         });
-        Self
     }
 
     /// What Prometheus would scrape.
-    pub(crate) fn metrics(&self) -> String {
+    pub(crate) fn metrics() -> String {
         let path = format!("/api/v1/namespaces/{SYSTEM}/services/backstay:metrics/proxy/metrics");
         kubectl(&["get", "--raw", &path])
     }

@@ -4,6 +4,12 @@
 //! Needs the test cluster, the stores and the imported image: `make test` brings them up. It calls
 //! what a user would call (helm, kubectl, backstay), and looks at what a user would look at.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of tests stand outside of test functions"
+)]
+
 mod cluster;
 mod store;
 mod tree;
@@ -16,7 +22,7 @@ use store::Stores;
 fn fill(volume: &std::path::Path) {
     tree::write(volume, "contracts/offer.txt", b"one hundred");
     tree::write(volume, "contracts/old.txt", b"to be deleted");
-    tree::write(volume, "photos/summer.JPG", &[0xff; 70_000]);
+    tree::write(volume, "photos/summer.JPG", &[0xff].repeat(70_000));
     tree::write(
         volume,
         "database/orders.csv",
@@ -32,12 +38,12 @@ fn a_volume_is_backed_up_told_measured_and_restored() {
     let stores = Stores::from_environment();
     let buckets = stores.buckets(&["documents", "photos", "database"]);
     let topic = stores.topic();
-    let chart = Chart::install();
+    Chart::install();
     let namespace = Namespace::restricted("office");
     let volume = namespace.volume("office-files", "RWO");
     fill(&volume);
     let original = tree::copy(&volume);
-    namespace.secret("s3-credentials", &stores.credentials());
+    namespace.secret("s3-credentials", &Stores::credentials());
     let policy = namespace.policy(&policy(&stores, &buckets, &topic));
 
     namespace.wait("backuppolicy/office", "condition=Ready");
@@ -77,7 +83,7 @@ fn a_volume_is_backed_up_told_measured_and_restored() {
         "the bucket is a mirror"
     );
 
-    let metrics = chart.metrics();
+    let metrics = Chart::metrics();
     for name in [
         "backstay_success_due_timestamp_seconds",
         "backstay_last_success_timestamp_seconds",
@@ -88,7 +94,7 @@ fn a_volume_is_backed_up_told_measured_and_restored() {
 
     let restored = tree::fresh();
     let run = first["id"].as_str().unwrap();
-    stores.backstay(
+    Stores::backstay(
         &policy,
         &["restore", "--run", run, "--to", restored.to_str().unwrap()],
     );
@@ -98,7 +104,7 @@ fn a_volume_is_backed_up_told_measured_and_restored() {
         "as of the first run"
     );
     let newest = tree::fresh();
-    stores.backstay(&policy, &["restore", "--to", newest.to_str().unwrap()]);
+    Stores::backstay(&policy, &["restore", "--to", newest.to_str().unwrap()]);
     assert_eq!(tree::facts(&newest), tree::facts(&volume), "as of now");
 }
 
@@ -108,7 +114,7 @@ fn a_missing_secret_and_a_missing_bucket_are_told_with_the_remedy() {
     let buckets = stores.buckets(&["documents", "photos"]);
     let buckets = [&buckets[..], &["there-is-no-such-bucket".to_owned()]].concat();
     let topic = stores.topic();
-    let _chart = Chart::install();
+    Chart::install();
     let namespace = Namespace::restricted("office");
     fill(&namespace.volume("office-files", "RWX"));
     namespace.policy(&policy(&stores, &buckets, &topic));
@@ -124,7 +130,7 @@ fn a_missing_secret_and_a_missing_bucket_are_told_with_the_remedy() {
         "{without_secret}"
     );
 
-    namespace.secret("s3-credentials", &stores.credentials());
+    namespace.secret("s3-credentials", &Stores::credentials());
     let without_bucket = namespace.run("office", "without-bucket");
     assert_eq!(
         without_bucket["reason"], "RepositoryNotFound",

@@ -122,14 +122,14 @@ impl Stores {
     }
 
     /// The keys of the Secret that a policy names.
-    pub(crate) fn credentials(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn credentials() -> Vec<(&'static str, String)> {
         ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
             .map(|name| (name, variable(name)))
             .into()
     }
 
     /// Runs the command line of this host on a policy of the cluster.
-    pub(crate) fn backstay(&self, policy: &Path, arguments: &[&str]) {
+    pub(crate) fn backstay(policy: &Path, arguments: &[&str]) {
         let (verb, rest) = arguments.split_first().unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_backstay"))
             .args([

@@ -42,7 +42,7 @@ fn collect(root: &Path, directory: &Path, facts: &mut BTreeMap<PathBuf, String>)
         let path = entry.unwrap().path();
         let meta = std::fs::symlink_metadata(&path).unwrap();
         let content = if meta.is_symlink() {
-            format!("{:?}", std::fs::read_link(&path).unwrap())
+            std::fs::read_link(&path).unwrap().display().to_string()
         } else if meta.is_file() {
             crc_fast::checksum(
                 crc_fast::CrcAlgorithm::Crc64Nvme,

@@ -84,7 +84,7 @@ impl<S: Store, T: Tree> Segments<S, T> {
         for gone in window.gone {
             self.drop(gone)?;
         }
-        self.batch.clear();
+        self.batch = Batch::with_capacity(window.slots.len());
         for slot in window.slots {
             if let Err(failure) = self.push(slot).await {
                 self.put().await?;
@@ -112,28 +112,42 @@ impl<S: Store, T: Tree> Segments<S, T> {
             Failure::new(Reason::Internal, format!("a capturing task ended: {error}"))
         })??;
         match captured {
-            Captured::Row(row) => {
-                self.drop_superseded(parent.as_ref(), row.pin.as_ref())
-                    .await?;
-                self.push_row(&row)
-            }
+            Captured::Row(row) => match self.batch.push(&row) {
+                Ok(()) => {
+                    self.drop_superseded(parent.as_ref(), row.pin.as_ref())
+                        .await
+                }
+                // A path or attributes beyond what a catalog may have.
+                Err(SegmentError::BadValue { detail, .. }) => {
+                    self.push_unreadable(path, detail, parent).await
+                }
+                Err(error) => Err(broken(&error)),
+            },
             Captured::Vanished => {
                 if parent.is_some() {
                     self.backup.progress.count(|files, _| files.deleted += 1);
                 }
                 self.drop_superseded(parent.as_ref(), None).await
             }
-            Captured::Unreadable(reason) => {
-                self.backup.progress.not_captured(NotCaptured {
-                    path: key::display(&path),
-                    reason,
-                    stale: parent.is_some(),
-                });
-                match parent {
-                    Some(row) => self.push_stale(&row).await,
-                    None => Ok(()),
-                }
-            }
+            Captured::Unreadable(reason) => self.push_unreadable(path, reason, parent).await,
+        }
+    }
+
+    /// What cannot be captured is named, and its older copy is carried.
+    async fn push_unreadable(
+        &mut self,
+        path: Vec<u8>,
+        reason: String,
+        parent: Option<ParentRow>,
+    ) -> Result<(), Failure> {
+        self.backup.progress.not_captured(NotCaptured {
+            path: key::display(&path),
+            reason,
+            stale: parent.is_some(),
+        });
+        match parent {
+            Some(row) => self.push_stale(&row).await,
+            None => Ok(()),
         }
     }
 
