@@ -195,7 +195,9 @@ pub(crate) fn storage(endpoint: &str, encryption: Encryption) -> Storage {
 }
 
 pub(crate) fn secret(access_key: &str, secret_key: &str) -> PathBuf {
-    let directory = tempfile::tempdir().unwrap().keep();
+    // It must outlive the store, which reads it again; so it stays among what was built.
+    let target = env!("CARGO_TARGET_TMPDIR");
+    let directory = tempfile::tempdir_in(target).unwrap().keep();
     std::fs::write(directory.join("AWS_ACCESS_KEY_ID"), access_key).unwrap();
     std::fs::write(directory.join("AWS_SECRET_ACCESS_KEY"), secret_key).unwrap();
     directory
