@@ -176,9 +176,6 @@ impl<S: Store, T: Tree> Merge<S, T> {
             let found = self.find_in_journal(Some(&file_key)).await?;
             self.drop_orphans(found.skipped);
         }
-        // What a dead run has sent of the entry itself is not dropped either.
-        let passed = self.find_in_journal(Some(&file_key)).await?;
-        self.drop_orphans(passed.skipped);
         let before = self.window.slots.len();
         if let Some(row) = self.take_parent(&file_key).await? {
             self.carry(row);
