@@ -64,10 +64,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let drops = commit.gone.is_some();
         let next = head::committed(&held.head, reference.clone(), drops, Uuid::new_v4());
         *held = swap(&*self.store, &self.location, held, next).await?;
-        self.progress.count(|files, bytes| {
-            files.total = commit.totals.rows;
-            bytes.total = commit.totals.bytes;
-        });
+        self.count_totals(&commit);
         Ok((reference, commit))
     }
 

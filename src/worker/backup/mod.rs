@@ -202,17 +202,14 @@ impl<S: Store, T: Tree> Backup<S, T> {
         held: &Arc<Mutex<Held>>,
         writer: &Writer,
     ) -> Result<RestorePoint, Failure> {
-        let parent = self.settle_debts(held).await?;
+        let parent = self.parent(&held.lock().await.head).await?;
         let parent = parent.as_ref();
         reporter.found(parent.map(|(reference, commit)| point(reference, commit)));
-        if let Some((reference, commit)) = parent
-            && commit.run == self.run
-        {
-            // An earlier attempt of this very run committed and died before it could say so.
-            for entry in &commit.not_captured {
-                self.progress.not_captured(entry.clone());
+        if let Some((reference, commit)) = parent {
+            if commit.run == self.run {
+                return Ok(self.end_earlier(held, reference, commit).await);
             }
-            return self.close(held, reference, commit).await;
+            self.settle_debts(held, commit).await?;
         }
         let trusts_parent = self.prepare(repository, held, parent).await?;
         let session = Session::new(held.clone(), writer.id(), parent.is_some()).await;
@@ -234,21 +231,43 @@ impl<S: Store, T: Tree> Backup<S, T> {
         Ok(restore_point)
     }
 
-    /// Reads the newest restore point, and publishes what it still owes.
-    async fn settle_debts(
+    /// Ends for an earlier attempt of this very run, which committed and died before it could say
+    /// so. The restore point stands, so what cannot be done now is the next opener's.
+    async fn end_earlier(
         &self,
         held: &Mutex<Held>,
-    ) -> Result<Option<(CommitRef, Commit)>, Failure> {
+        reference: &CommitRef,
+        commit: &Commit,
+    ) -> RestorePoint {
+        self.count_totals(commit);
+        for entry in &commit.not_captured {
+            self.progress.not_captured(entry.clone());
+        }
+        let ended = match self.settle_debts(held, commit).await {
+            Ok(()) => self.close(held, reference, commit).await.map(drop),
+            Err(failure) => {
+                self.release(&*held.lock().await, failure.reason).await;
+                Err(failure)
+            }
+        };
+        if let Err(failure) = ended {
+            self.progress.warn(format!(
+                "an earlier attempt made the restore point; what it owes is left to the next run: \
+                 {failure}"
+            ));
+        }
+        point(reference, commit)
+    }
+
+    /// Publishes what the newest restore point still owes.
+    async fn settle_debts(&self, held: &Mutex<Held>, commit: &Commit) -> Result<(), Failure> {
         let mut held = held.lock().await;
-        let parent = self.parent(&held.head).await?;
-        if let Some((_, commit)) = &parent
-            && head::owes_publication(&held.head)
-        {
+        if head::owes_publication(&held.head) {
             self.hide(&held, commit).await?;
             let next = head::published(&held.head, Uuid::new_v4());
             *held = swap(&*self.store, &self.location, &held, next).await?;
         }
-        Ok(parent)
+        Ok(())
     }
 
     /// Refuses another source than the repository's, and claims what this run writes to. Answers
@@ -307,11 +326,15 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let now = self.store.last_answer().unwrap_or(reference.time);
         let next = head::checked(&held.head, now, Uuid::new_v4());
         *held = swap(&*self.store, &self.location, held, next).await?;
+        self.count_totals(commit);
+        Ok(point(reference, commit))
+    }
+
+    fn count_totals(&self, commit: &Commit) {
         self.progress.count(|files, bytes| {
             files.total = commit.totals.rows;
             bytes.total = commit.totals.bytes;
         });
-        Ok(point(reference, commit))
     }
 
     /// Gives the repository up after a failure, so that nobody has to wait for this run. What
