@@ -70,6 +70,10 @@ impl From<StoreError> for Failure {
                 ": enable versioning on the bucket",
             ),
             StoreError::ClockSkew => (Reason::ClockSkew, ": set the clock of this host"),
+            StoreError::Refused { code, .. } if code == "CredentialsMissing" => (
+                Reason::CredentialsMissing,
+                ": create the Secret that storage.credentials names, with both keys",
+            ),
             StoreError::Refused { .. } => (Reason::PreflightRefused, ""),
         };
         Self::new(reason, format!("{error}{remedy}"))
