@@ -12,16 +12,20 @@ use crate::adapters::cluster::ClusterError;
 use crate::api::status::Waiting;
 use crate::plan::evidence;
 use crate::plan::history::cut;
-use crate::plan::placement::{self, Admission, GATE, User};
+use crate::plan::placement::{self, Admission, GATE, User, WaitReason};
 
 use super::context::Context;
 use super::labels;
-use super::observe::{Observed, ObservedClaim, WorkerPod};
+use super::observe::{Observed, ObservedClaim, ObservedRun, WorkerPod};
+
+/// How many pods of a run are written down by name: more than any run has, unless it yields over
+/// and over.
+const ADMITTED_MAX: usize = 64;
 
 /// What is to be done about the pods of a policy, and what they wait for.
 #[derive(Debug, Default)]
-pub(super) struct Decisions {
-    steps: Vec<Step>,
+pub(super) struct Decisions<'a> {
+    steps: Vec<Step<'a>>,
     /// Why runs do not move, by source.
     pub(super) waiting: BTreeMap<String, Waiting>,
     /// Whether a pod waits at its gate.
@@ -29,68 +33,54 @@ pub(super) struct Decisions {
 }
 
 #[derive(Debug)]
-enum Step {
+enum Step<'a> {
     Open {
-        job: String,
-        run: String,
-        pod: WorkerPod,
+        run: &'a ObservedRun,
+        pod: &'a WorkerPod,
         node: Option<String>,
     },
     Evict {
-        pod: WorkerPod,
-        for_pod: String,
+        pod: &'a WorkerPod,
+        for_pod: &'a str,
     },
 }
 
 /// Decides about every pod. Pure.
-pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decisions {
+pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decisions<'_> {
     let mut decisions = Decisions::default();
     // The pod of each source that is past the gate, or is let through in this pass.
-    let mut admitted: BTreeMap<&str, String> = BTreeMap::new();
+    let mut admitted: BTreeMap<&str, &str> = BTreeMap::new();
     for run in &observed.runs {
         for pod in run.pods.iter().filter(|pod| pod.is_live && !pod.is_gated()) {
-            admitted.insert(&run.source, pod.name.clone());
+            admitted.insert(&run.source, &pod.name);
             if let Some(user) = yields_to(observed, pod) {
-                let for_pod = user.pod.clone();
                 decisions.steps.push(Step::Evict {
-                    pod: pod.clone(),
-                    for_pod,
+                    pod,
+                    for_pod: &user.pod,
                 });
             }
         }
     }
     for run in &observed.runs {
         if let Some(blocked) = evidence::blocked(&run.evidence, now) {
-            decisions.wait(
-                &run.source,
-                &run.evidence.run,
-                blocked.reason.as_str(),
-                &blocked.message,
-            );
+            decisions.wait(run, blocked.reason, &blocked.message);
         }
-        let gated = |pod: &&WorkerPod| pod.is_live && pod.is_gated() && !pod.is_terminating;
-        for pod in run.pods.iter().filter(gated) {
+        let is_waiting = |pod: &&WorkerPod| pod.is_live && pod.is_gated() && !pod.is_terminating;
+        for pod in run.pods.iter().filter(is_waiting) {
             let claim = pod
                 .claim
                 .as_ref()
                 .and_then(|name| observed.claims.get(name));
             let others = claim.map(|claim| others(claim, pod)).unwrap_or_default();
-            let active = admitted.get(run.source.as_str()).map(String::as_str);
+            let active = admitted.get(run.source.as_str()).copied();
             match placement::admit(claim.map(|claim| &claim.claim), &others, active) {
                 Admission::Open { node } => {
-                    admitted.insert(&run.source, pod.name.clone());
-                    let (job, pod) = (run.job.clone(), pod.clone());
-                    let run = run.evidence.run.clone();
-                    decisions.steps.push(Step::Open {
-                        job,
-                        run,
-                        pod,
-                        node,
-                    });
+                    admitted.insert(&run.source, &pod.name);
+                    decisions.steps.push(Step::Open { run, pod, node });
                 }
                 Admission::Wait { reason, message } => {
                     decisions.is_any_gated = true;
-                    decisions.wait(&run.source, &run.evidence.run, reason.as_str(), &message);
+                    decisions.wait(run, reason, &message);
                 }
             }
         }
@@ -102,23 +92,18 @@ pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decisions {
 pub(super) async fn carry_out(
     context: &Context,
     observed: &Observed,
-    decisions: &Decisions,
+    decisions: &Decisions<'_>,
 ) -> Result<(), ClusterError> {
+    let namespace = &observed.namespace;
     for step in &decisions.steps {
         let done = match step {
-            Step::Open {
-                job,
-                run,
-                pod,
-                node,
-            } => open(context, &observed.namespace, job, run, pod, node.as_deref()).await,
+            Step::Open { run, pod, node } => {
+                open(context, namespace, run, pod, node.as_deref()).await
+            }
             Step::Evict { pod, for_pod } => {
                 let name = &pod.name;
                 tracing::info!(pod = name, for_pod, "worker evicted: it stood in the way");
-                context
-                    .cluster
-                    .evict_pod(&observed.namespace, name, &pod.uid)
-                    .await
+                context.cluster.evict_pod(namespace, name, &pod.uid).await
             }
         };
         match done {
@@ -129,14 +114,14 @@ pub(super) async fn carry_out(
     Ok(())
 }
 
-impl Decisions {
+impl Decisions<'_> {
     /// The oldest run of a source is the one that matters.
-    fn wait(&mut self, source: &str, run: &str, reason: &str, message: &str) {
+    fn wait(&mut self, run: &ObservedRun, reason: WaitReason, message: &str) {
         self.waiting
-            .entry(source.to_owned())
+            .entry(run.source.clone())
             .or_insert_with(|| Waiting {
-                run: run.to_owned(),
-                reason: reason.to_owned(),
+                run: run.evidence.run.clone(),
+                reason: reason.as_str().to_owned(),
                 message: cut(message),
             });
     }
@@ -151,32 +136,35 @@ fn others(claim: &ObservedClaim, pod: &WorkerPod) -> Vec<User> {
         .collect()
 }
 
-fn yields_to(observed: &Observed, pod: &WorkerPod) -> Option<User> {
+fn yields_to<'a>(observed: &'a Observed, pod: &WorkerPod) -> Option<&'a User> {
     if pod.is_terminating {
         return None;
     }
+    // The worker itself is among the users, and yields to no worker.
     let claim = observed.claims.get(pod.claim.as_ref()?)?;
-    let others = others(claim, pod);
-    placement::yields_to(&claim.claim, pod.node.as_deref(), &others).cloned()
+    placement::yields_to(&claim.claim, pod.node.as_deref(), &claim.users)
 }
 
-/// The Job is marked first: one without the mark has certainly done nothing.
+/// The Job is marked first: one without the mark has certainly done nothing. Both patches name the
+/// version that was seen.
 async fn open(
     context: &Context,
     namespace: &str,
-    job: &str,
-    run: &str,
+    run: &ObservedRun,
     pod: &WorkerPod,
     node: Option<&str>,
 ) -> Result<(), ClusterError> {
-    let mark = json!({ "uid": run, "annotations": { labels::ADMITTED: pod.name } });
-    context.cluster.patch_job(namespace, job, &mark).await?;
-    let gates: Vec<_> = pod
-        .gates
-        .iter()
-        .filter(|gate| *gate != GATE)
-        .map(|gate| json!({ "name": gate }))
-        .collect();
+    let mark = json!({
+        "uid": run.evidence.run,
+        "resourceVersion": run.resource_version,
+        "annotations": { labels::ADMITTED: admitted_with(&run.evidence.admitted, &pod.name) },
+    });
+    context
+        .cluster
+        .patch_job(namespace, &run.job, &mark)
+        .await?;
+    let gates = pod.gates.iter().filter(|gate| *gate != GATE);
+    let gates: Vec<_> = gates.map(|gate| json!({ "name": gate })).collect();
     let mut patch = json!({
         "metadata": { "uid": pod.uid, "resourceVersion": pod.resource_version },
         "spec": { "schedulingGates": gates },
@@ -189,8 +177,23 @@ async fn open(
         .cluster
         .patch_pod(namespace, &pod.name, &patch)
         .await?;
-    tracing::info!(run_id = run, pod = pod.name, node, "worker admitted");
+    let run_id = &run.evidence.run;
+    tracing::info!(run_id, pod = pod.name, node, "worker admitted");
     Ok(())
+}
+
+/// The names of all pods that are past the gate. Those that are too many are dropped, but not the
+/// fact that there were more: `*` is the name of no pod.
+fn admitted_with(admitted: &[String], pod: &str) -> String {
+    let mut names: Vec<&str> = admitted.iter().map(String::as_str).collect();
+    if !names.contains(&pod) {
+        names.push(pod);
+    }
+    if names.len() > ADMITTED_MAX {
+        names.drain(..names.len() - ADMITTED_MAX);
+        names.insert(0, "*");
+    }
+    names.join(",")
 }
 
 /// The pod's own affinity, and this node alone. Terms are alternatives, so each is narrowed.
@@ -226,32 +229,53 @@ mod tests {
 
     use super::*;
 
-    fn decided(objects: &[&str]) -> Decisions {
+    /// What is decided: pods that are let through with their node, evicted ones with whom they
+    /// yield to, and what the source waits for.
+    #[derive(Debug, Default, PartialEq)]
+    struct Decided {
+        opened: Vec<(String, Option<String>)>,
+        evicted: Vec<(String, String)>,
+        waiting: Option<(String, String, String)>,
+    }
+
+    fn decided(objects: &[&str]) -> Decided {
         let standing = [POLICY, CLAIM, CRON_JOB];
         let objects: Vec<&str> = standing
             .into_iter()
             .chain(objects.iter().copied())
             .collect();
-        decide(
-            &observed(&objects),
-            "2026-11-02T02:10:00Z".parse().expect("a time"),
-        )
+        let observed = observed(&objects);
+        let decisions = decide(&observed, "2026-11-02T02:10:00Z".parse().expect("a time"));
+        let waiting = decisions.waiting.get("files").cloned();
+        let mut decided = Decided {
+            waiting: waiting.map(|waiting| (waiting.run, waiting.reason, waiting.message)),
+            ..Decided::default()
+        };
+        for step in decisions.steps {
+            match step {
+                Step::Open { pod, node, .. } => decided.opened.push((pod.name.clone(), node)),
+                Step::Evict { pod, for_pod } => {
+                    decided.evicted.push((pod.name.clone(), for_pod.to_owned()));
+                }
+            }
+        }
+        decided
     }
 
-    fn opened(decisions: &Decisions) -> Vec<(&str, Option<&str>)> {
-        let steps = decisions.steps.iter().filter_map(|step| match step {
-            Step::Open { pod, node, .. } => Some((pod.name.as_str(), node.as_deref())),
-            Step::Evict { .. } => None,
-        });
-        steps.collect()
+    fn opened(pod: &str, node: Option<&str>) -> Decided {
+        let opened = vec![(pod.to_owned(), node.map(ToOwned::to_owned))];
+        Decided {
+            opened,
+            ..Decided::default()
+        }
     }
 
-    fn evicted(decisions: &Decisions) -> Vec<(&str, &str)> {
-        let steps = decisions.steps.iter().filter_map(|step| match step {
-            Step::Evict { pod, for_pod } => Some((pod.name.as_str(), for_pod.as_str())),
-            Step::Open { .. } => None,
-        });
-        steps.collect()
+    fn evicted(pod: &str, for_pod: &str) -> Decided {
+        let evicted = vec![(pod.to_owned(), for_pod.to_owned())];
+        Decided {
+            evicted,
+            ..Decided::default()
+        }
     }
 
     #[test]
@@ -260,9 +284,8 @@ mod tests {
             job("r1", 1, ""),
             worker("w1", "r1", GATED, "{phase: Pending}"),
         );
-        let decisions = decided(&[&job, &pod, &application("shop-0", "node-b")]);
-        assert_eq!(opened(&decisions), [("w1", Some("node-b"))]);
-        assert!(decisions.waiting.is_empty() && !decisions.is_any_gated);
+        let decided = decided(&[&job, &pod, &application("shop-0", "node-b")]);
+        assert_eq!(decided, opened("w1", Some("node-b")));
     }
 
     #[test]
@@ -270,25 +293,25 @@ mod tests {
         let (first, second) = (job("r1", 1, ""), job("r2", 2, ""));
         let running = worker("w1", "r1", "  nodeName: node-a", "{phase: Running}");
         let gated = worker("w2", "r2", GATED, "{phase: Pending}");
-        let decisions = decided(&[&first, &second, &running, &gated]);
-        assert_eq!(opened(&decisions), []);
-        assert_eq!(decisions.waiting["files"].reason, "RunActive");
-        assert_eq!(decisions.waiting["files"].run, "r2");
+        let found = decided(&[&first, &second, &running, &gated]);
+        assert_eq!(found.opened, []);
+        let (run, reason, _) = found.waiting.expect("it waits");
+        assert_eq!((run.as_str(), reason.as_str()), ("r2", "RunActive"));
         // Both at the gate: the older one, whatever their names.
         let gated_first = worker("w3", "r1", GATED, "{phase: Pending}");
-        let decisions = decided(&[&first, &second, &gated, &gated_first]);
-        assert_eq!(opened(&decisions), [("w3", None)]);
-        assert_eq!(decisions.waiting["files"].run, "r2");
+        let found = decided(&[&first, &second, &gated, &gated_first]);
+        assert_eq!(found.opened, [("w3".to_owned(), None)]);
+        assert_eq!(found.waiting.map(|(run, ..)| run).as_deref(), Some("r2"));
     }
 
     #[test]
     fn p06_a_worker_in_the_way_is_evicted() {
         let job = job("r1", 1, "");
         let running = worker("w1", "r1", "  nodeName: node-a", "{phase: Running}");
-        let decisions = decided(&[&job, &running, &application("shop-0", "node-b")]);
-        assert_eq!(evicted(&decisions), [("w1", "shop-0")]);
-        let decisions = decided(&[&job, &running, &application("shop-0", "node-a")]);
-        assert_eq!(evicted(&decisions), []);
+        let found = decided(&[&job, &running, &application("shop-0", "node-b")]);
+        assert_eq!(found, evicted("w1", "shop-0"));
+        let found = decided(&[&job, &running, &application("shop-0", "node-a")]);
+        assert_eq!(found, Decided::default());
     }
 
     #[test]
@@ -301,10 +324,10 @@ mod tests {
             &format!("  affinity: {pin}"),
             "{phase: Pending}",
         );
-        let decisions = decided(&[&job, &pending, &application("shop-0", "node-b")]);
-        assert_eq!(evicted(&decisions), []);
-        let decisions = decided(&[&job, &pending, &application("shop-0", "node-a")]);
-        assert_eq!(evicted(&decisions), [("w1", "shop-0")]);
+        let found = decided(&[&job, &pending, &application("shop-0", "node-b")]);
+        assert_eq!(found, Decided::default());
+        let found = decided(&[&job, &pending, &application("shop-0", "node-a")]);
+        assert_eq!(found, evicted("w1", "shop-0"));
     }
 
     #[test]
@@ -317,13 +340,27 @@ mod tests {
             "{phase: Pending, containerStatuses: [{name: worker, ready: false, restartCount: 0, \
              image: x, imageID: '', state: {waiting: {reason: ImagePullBackOff, message: no such image}}}]}",
         );
-        let decisions = decided(&[&job, &pod]);
-        let waiting = &decisions.waiting["files"];
-        assert_eq!(waiting.reason, "PodCreationFailed");
+        let (_, reason, message) = decided(&[&job, &pod]).waiting.expect("it waits");
+        assert_eq!(reason, "PodCreationFailed");
         assert!(
-            waiting.message.contains("ImagePullBackOff: no such image"),
-            "{}",
-            waiting.message
+            message.contains("ImagePullBackOff: no such image"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn every_pod_that_was_let_through_is_written_down() {
+        let names = |count: usize| {
+            (0..count)
+                .map(|index| format!("w{index}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(admitted_with(&[], "w"), "w");
+        assert_eq!(admitted_with(&names(2), "w1"), "w0,w1");
+        let many = admitted_with(&names(ADMITTED_MAX), "w");
+        assert!(
+            many.starts_with("*,w1,") && many.ends_with(",w63,w"),
+            "{many}"
         );
     }
 

@@ -18,8 +18,8 @@ pub(super) const OUTCOME: &str = "backstay.dev/outcome";
 /// [`OUTCOME`] is there.
 pub(super) const REPORT: &str = "backstay.dev/report";
 
-/// The pod for which the gate was opened, on its Job. It is written before the gate is opened, so
-/// that a Job without it has certainly done nothing.
+/// The pods for which the gate was opened, on their Job. A pod is written down before its gate is
+/// opened, so that a Job of which none is left to doubt has certainly done nothing.
 pub(super) const ADMITTED: &str = "backstay.dev/admitted";
 
 /// The run whose deletions a person has approved, on the policy: `<run>`, or `<source>=<run>`, or

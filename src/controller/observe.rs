@@ -50,6 +50,7 @@ pub(super) struct ObservedClaim {
 #[derive(Debug)]
 pub(super) struct ObservedRun {
     pub(super) job: String,
+    pub(super) resource_version: Option<String>,
     pub(super) source: String,
     /// Whether its outcome is recorded already; it is then in the evidence.
     pub(super) is_recorded: bool,
@@ -88,20 +89,18 @@ impl Observed {
     pub(super) fn new(policy: &BackupPolicy, stores: &Stores) -> Self {
         let namespace = policy.namespace().unwrap_or_default();
         let (name, uid) = (policy.name_any(), policy.uid().unwrap_or_default());
-        let in_namespace =
-            |object: &dyn Fn() -> Option<String>| object().as_ref() == Some(&namespace);
         let pods: Vec<Arc<Pod>> = stores
             .pods
             .state()
             .into_iter()
-            .filter(|pod| in_namespace(&|| pod.namespace()))
+            .filter(|pod| is_in(&**pod, &namespace))
             .collect();
         let named = claims_named(policy, &name, &pods);
         let claims = stores
             .claims
             .state()
             .iter()
-            .filter(|claim| in_namespace(&|| claim.namespace()))
+            .filter(|claim| is_in(&***claim, &namespace))
             .filter(|claim| named.contains(&claim.name_any()))
             .map(|claim| (claim.name_any(), observed_claim(claim, &pods)))
             .collect();
@@ -109,7 +108,7 @@ impl Observed {
             .cron_jobs
             .state()
             .into_iter()
-            .filter(|cron_job| in_namespace(&|| cron_job.namespace()))
+            .filter(|cron_job| is_in(&**cron_job, &namespace))
             .filter(|cron_job| is_controlled_by(cron_job.owner_references(), &uid))
             .collect();
         let owns = |job: &Job| {
@@ -121,7 +120,7 @@ impl Observed {
             .jobs
             .state()
             .iter()
-            .filter(|job| in_namespace(&|| job.namespace()) && owns(job))
+            .filter(|job| is_in(&***job, &namespace) && owns(job))
             .map(|job| observed_run(job, &pods))
             .collect();
         runs.sort_by(|a, b| {
@@ -140,6 +139,10 @@ impl Observed {
             runs,
         }
     }
+}
+
+fn is_in(object: &impl ResourceExt, namespace: &str) -> bool {
+    object.meta().namespace.as_deref() == Some(namespace)
 }
 
 /// The claims that the policy's sources name, and those of runs that began under an earlier one.
@@ -245,18 +248,17 @@ fn observed_run(job: &Job, pods: &[Arc<Pod>]) -> ObservedRun {
             .creation_timestamp()
             .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
         job: job_state(job),
-        failed_pods: job
-            .status
-            .as_ref()
-            .and_then(|status| status.failed)
-            .and_then(|count| usize::try_from(count).ok())
-            .unwrap_or(0),
-        is_admitted: job.annotations().contains_key(labels::ADMITTED),
+        admitted: job
+            .annotations()
+            .get(labels::ADMITTED)
+            .map(|pods| pods.split(',').map(ToOwned::to_owned).collect())
+            .unwrap_or_default(),
         recorded: recorded.and_then(|report| report_of(&uid, report)),
         pods: pods.iter().map(|pod| pod_evidence(&uid, pod)).collect(),
     };
     ObservedRun {
         job: job.name_any(),
+        resource_version: job.resource_version(),
         source: job
             .labels()
             .get(labels::SOURCE)

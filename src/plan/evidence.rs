@@ -32,10 +32,8 @@ pub struct Evidence {
     pub created: Timestamp,
     /// How its Job stands.
     pub job: JobState,
-    /// How many of its pods have failed, by the Job's own count.
-    pub failed_pods: usize,
-    /// Whether the gate was ever opened for one of its pods.
-    pub is_admitted: bool,
+    /// The pods for which the gate was opened.
+    pub admitted: Vec<String>,
     /// The last word of an earlier attempt, as it was recorded on the Job.
     pub recorded: Option<RunReport>,
     /// Its pods, the newest first.
@@ -133,7 +131,7 @@ fn end(evidence: &Evidence, now: Timestamp) -> Option<(Timestamp, bool)> {
     let is_quiet = evidence.pods.iter().all(|pod| pod.has_ended);
     let overdue = |since: Timestamp| now.duration_since(since) > STUCK_AFTER;
     match evidence.job {
-        JobState::Active if is_stuck(evidence, now) => Some((now, false)),
+        JobState::Active if is_stuck(evidence, now) => Some((stuck_since(evidence)?, false)),
         JobState::Active => None,
         JobState::Ending {
             since: at,
@@ -167,18 +165,19 @@ pub fn blocked(evidence: &Evidence, now: Timestamp) -> Option<Blocked> {
 /// every later run would wait for it.
 #[must_use]
 pub fn is_stuck(evidence: &Evidence, now: Timestamp) -> bool {
-    let is_overdue = |since: Timestamp| now.duration_since(since) > STUCK_AFTER;
-    let ending = match evidence.job {
-        JobState::Ending { since, .. } => is_overdue(since),
-        JobState::Active => false,
-        JobState::Ended { .. } => return false,
-    };
-    ending
-        || evidence
-            .pods
-            .iter()
-            .filter_map(|pod| pod.gone_by)
-            .any(is_overdue)
+    stuck_since(evidence).is_some_and(|since| now.duration_since(since) > STUCK_AFTER)
+}
+
+/// Since when the run should have ended. A pod that has ended is in nobody's way, however long it
+/// is kept: another one may run.
+fn stuck_since(evidence: &Evidence) -> Option<Timestamp> {
+    let leaving = evidence.pods.iter().filter(|pod| !pod.has_ended);
+    let leaving = leaving.filter_map(|pod| pod.gone_by).min();
+    match evidence.job {
+        JobState::Ending { since, .. } => Some(leaving.map_or(since, |leaving| leaving.min(since))),
+        JobState::Active => leaving,
+        JobState::Ended { .. } => None,
+    }
 }
 
 /// The last word to keep on a Job that goes on: its pod may be gone when the Job ends.
@@ -241,8 +240,14 @@ struct Verdict {
 fn never_ran(evidence: &Evidence, by_deadline: bool) -> Option<Verdict> {
     let has_run =
         evidence.pods.iter().any(|pod| pod.has_run) || last_words(evidence).next().is_some();
-    let knows_all_pods = evidence.pods.len() >= evidence.failed_pods.max(1);
-    if has_run || (evidence.is_admitted && !knows_all_pods) {
+    // Of a pod that is gone, or was last seen alive on a node that is lost, nothing is certain.
+    let is_known = |name: &String| {
+        evidence
+            .pods
+            .iter()
+            .any(|pod| pod.name == *name && pod.has_ended)
+    };
+    if has_run || !evidence.admitted.iter().all(is_known) {
         return None;
     }
     let blocked = evidence.pods.iter().find_map(|pod| pod.blocked.as_ref());
@@ -251,14 +256,12 @@ fn never_ran(evidence: &Evidence, by_deadline: bool) -> Option<Verdict> {
     } else {
         Reason::PodCreationFailed
     };
-    let message = match (blocked, evidence.is_admitted) {
+    let message = match (blocked, evidence.admitted.is_empty()) {
         (Some(blocked), _) => format!("the worker never started: {}", blocked.message),
-        (None, true) => "the worker never started; kubectl describe job tells".to_owned(),
-        (None, false) => {
-            "the worker never started: it waited for its volume to be free, or no pod \
+        (None, false) => "the worker never started; kubectl describe job tells".to_owned(),
+        (None, true) => "the worker never started: it waited for its volume to be free, or no pod \
                           could be made for it"
-                .to_owned()
-        }
+            .to_owned(),
     };
     Some(Verdict {
         outcome: Outcome::Failed,
@@ -366,6 +369,7 @@ mod tests {
 
     fn pod(last_word: Option<RunReport>, ended_by: Option<EndedBy>) -> PodEvidence {
         PodEvidence {
+            name: "pod".to_owned(),
             has_run: true,
             has_ended: true,
             last_word,
@@ -382,8 +386,7 @@ mod tests {
                 at: time(LATER),
                 by_deadline,
             },
-            failed_pods: pods.len(),
-            is_admitted: true,
+            admitted: vec!["pod".to_owned()],
             recorded: None,
             pods,
         }
@@ -524,7 +527,7 @@ mod tests {
     #[test]
     fn p10_a_run_that_never_started_has_failed_for_certain() {
         let mut evidence = ended(true, Vec::new());
-        evidence.is_admitted = false;
+        evidence.admitted.clear();
         check(
             &evidence,
             Outcome::Failed,
@@ -536,7 +539,9 @@ mod tests {
             message: "ErrImagePull: no such image".to_owned(),
         };
         let never = PodEvidence {
+            name: "pod".to_owned(),
             blocked: Some(blocked),
+            has_ended: true,
             ..PodEvidence::default()
         };
         let evidence = ended(true, vec![never.clone()]);
@@ -546,9 +551,9 @@ mod tests {
             Reason::PodCreationFailed,
             "no such image",
         );
-        // One pod of two is gone: what it did is not known.
+        // One of the pods that were let through is gone: what it did is not known.
         let mut evidence = ended(true, vec![never]);
-        evidence.failed_pods = 2;
+        evidence.admitted.push("another".to_owned());
         let report = judge(&evidence, time(MUCH_LATER)).expect("it has ended");
         assert_eq!(report.outcome, Some(Outcome::Unclear));
     }
@@ -581,6 +586,11 @@ mod tests {
         assert!(!is_stuck(&evidence, time(LATER)));
         evidence.pods[0].gone_by = Some(time(CREATED));
         assert!(is_stuck(&evidence, time("2026-11-01T02:05:01Z")));
+        let report = judge(&evidence, time("2026-11-01T02:05:01Z")).expect("it is told");
+        assert_eq!(report.outcome, Some(Outcome::Unclear));
+        // What keeps a pod that has ended is not our concern.
+        evidence.pods[0].has_ended = true;
+        assert!(!is_stuck(&evidence, time("2026-11-01T02:05:01Z")));
     }
 
     #[test]
