@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::adapters::cluster::Cluster;
 use crate::api::status::BackupPolicyStatus;
 
@@ -27,6 +29,8 @@ pub(super) struct Context {
     pub(super) published: LastWritten<BackupPolicyStatus>,
     /// What was said last of policies that cannot be read, by UID.
     pub(super) unreadable: LastWritten<String>,
+    /// Whether the controller is to stop.
+    pub(super) shutdown: CancellationToken,
     /// Counts of reconciles.
     pub(super) metrics: Arc<ReconcileMetrics>,
 }

@@ -28,8 +28,9 @@ const WHILE_RUNNING: Duration = Duration::from_secs(10);
 /// How often a policy is looked at when nothing happens.
 const WHILE_IDLE: Duration = Duration::from_mins(10);
 
-/// How soon a policy is looked at again after an error, at first and at most.
-const AFTER_ERROR_MIN: Duration = Duration::from_secs(5);
+/// How soon a policy is looked at again after an error. The requests of one look have been tried
+/// again already, with pauses that grow.
+const AFTER_ERROR: Duration = Duration::from_secs(5);
 
 /// Why a look at a policy did not come to its end.
 #[derive(thiserror::Error, Debug)]
@@ -61,8 +62,13 @@ pub(super) async fn reconcile(
     policy: Arc<WatchedPolicy>,
     context: Arc<Context>,
 ) -> Result<Action, ReconcileError> {
-    let ready = context.stores.wait_until_ready().await;
-    ready.map_err(|_| ReconcileError::WatchesEnded)?;
+    // Once the watches are told to end, what is not known yet will never be.
+    tokio::select! {
+        ready = context.stores.wait_until_ready() => {
+            ready.map_err(|_| ReconcileError::WatchesEnded)?;
+        }
+        () = context.shutdown.cancelled() => return Err(ReconcileError::WatchesEnded),
+    }
     let started = clock::monotonic();
     let look = look(&policy, &context);
     let result = match tokio::time::timeout(TIMEOUT, look).await {
@@ -80,7 +86,7 @@ pub(super) fn after_error(
     _error: &ReconcileError,
     _context: Arc<Context>,
 ) -> Action {
-    Action::requeue(AFTER_ERROR_MIN)
+    Action::requeue(AFTER_ERROR)
 }
 
 async fn look(policy: &WatchedPolicy, context: &Context) -> Result<Action, ClusterError> {

@@ -21,6 +21,9 @@ const CONCURRENCY: u16 = 8;
 /// How long changes of one policy are gathered before it is looked at.
 const DEBOUNCE: std::time::Duration = std::time::Duration::from_millis(200);
 
+/// How long a look that is under way may take once the controller is told to stop.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// What the controller is told.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -80,6 +83,7 @@ pub async fn run_on(
             applied: LastWritten::default(),
             published: LastWritten::default(),
             unreadable: LastWritten::default(),
+            shutdown: shutdown.clone(),
             metrics: Arc::clone(&metrics),
         });
         let queue = triggers.take_until(shutdown.clone().cancelled_owned());
@@ -110,12 +114,22 @@ pub async fn run_on(
             served
         },
         async {
-            looks.await;
+            tokio::select! {
+                () = looks => {}
+                // A look that does not end in time is repeated by whoever comes after.
+                () = grace(&shutdown) => tracing::warn!("stopped in the middle of a look"),
+            }
             shutdown.cancel();
         }
     );
     tracing::info!("controller stopped");
     served.map_err(ControllerError::Http)
+}
+
+/// Comes some time after the controller is told to stop: well before Kubernetes would kill it.
+async fn grace(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(GRACE).await;
 }
 
 fn scopes(namespaces: &[String]) -> Vec<Scope> {

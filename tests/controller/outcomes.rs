@@ -167,3 +167,21 @@ fn a_run_that_starts_while_the_controller_is_away_is_admitted_when_it_is_back() 
     site.start();
     assert_eq!(site.outcome(&run)["outcome"], "Succeeded");
 }
+
+#[test]
+fn p10_a_job_that_gets_no_pod_is_told_after_a_minute() {
+    let site = Site::new("quota");
+    site.volume("data", "RWO");
+    site.apply(
+        "{apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: {pods: '0'}}}",
+    );
+    site.apply(POLICY);
+    site.run("first");
+    let waiting = site.waiting("PodCreationFailed");
+    let message = waiting["message"].as_str().expect("a message");
+    assert!(message.contains("kubectl describe job"), "{message}");
+    // Nothing was ever let through, so its end is no riddle either.
+    let patch = r#"{"spec":{"activeDeadlineSeconds":1}}"#;
+    site.call(&["patch", "job/first", "--type=merge", "-p", patch]);
+    site.condition("Healthy", "DeadlineExceeded");
+}

@@ -379,3 +379,59 @@ fn an_approval_reaches_the_order_of_its_source() {
         order.contains(r#""approvedRun":"run-7""#).then_some(())
     });
 }
+
+#[test]
+fn k12_a_claim_that_is_made_again_is_another_source() {
+    let site = Site::new("again");
+    site.volume("data", "RWO");
+    site.apply(POLICY);
+    let order_names = |uid: &str| {
+        site.eventually(&format!("an order for claim {uid}"), || {
+            let cron_job = site
+                .list("cronjobs", "backstay.dev/policy")
+                .first()?
+                .clone();
+            let annotations =
+                cron_job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["annotations"]
+                    .clone();
+            let order = annotations["backstay.dev/run-spec"].as_str()?.to_owned();
+            order.contains(uid).then_some(())
+        });
+    };
+    let uid_of_claim = || {
+        site.get("pvc/data")["metadata"]["uid"]
+            .as_str()
+            .map(ToOwned::to_owned)
+    };
+    let first = uid_of_claim().expect("a claim");
+    order_names(&first);
+    site.call(&["delete", "pvc/data"]);
+    site.condition("Ready", "ClaimNotFound");
+    site.call(&["delete", "pv", &format!("{}-data", site.namespace)]);
+    site.volume("data", "RWO");
+    let second = uid_of_claim().expect("a claim");
+    assert_ne!(first, second);
+    order_names(&second);
+    site.condition("Ready", "Valid");
+}
+
+#[test]
+fn k08_a_policy_that_is_deleted_in_mid_run_takes_its_runs_with_it() {
+    let site = Site::new("deleted");
+    let directory = site.volume("data", "RWO");
+    std::fs::write(directory.join("script"), "await never\n").expect("write the script");
+    site.apply(POLICY);
+    site.run("first");
+    site.eventually("a running worker", || {
+        (site.pods("first").first()?["status"]["phase"] == "Running").then_some(())
+    });
+    site.call(&["delete", "backuppolicy/office", "--timeout=30s"]);
+    site.eventually("nothing left", || {
+        let left = ["cronjobs", "jobs", "pods"].map(|kind| site.list(kind, "backstay.dev/policy"));
+        left.iter().all(Vec::is_empty).then_some(())
+    });
+    assert!(
+        directory.join("script").exists(),
+        "the source is not touched"
+    );
+}
