@@ -15,11 +15,12 @@ RUN TARGET_CC=musl-gcc cargo build --release --locked --target "$(uname -m)-unkn
  && cp "target/$(uname -m)-unknown-linux-musl/release/backstay" /etc/ssl/certs/ca-certificates.crt /
 
 FROM scratch
-COPY --from=build /backstay /backstay
+# Not at the root: what a worker is told is mounted beneath /backstay.
+COPY --from=build /backstay /usr/local/bin/backstay
 COPY --from=build /ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 LABEL org.opencontainers.image.title="backstay" \
       org.opencontainers.image.description="Kubernetes-native backups to S3 as native objects" \
       org.opencontainers.image.source="https://github.com/backstay/backstay" \
       org.opencontainers.image.licenses="Apache-2.0"
 USER 65532:65532
-ENTRYPOINT ["/backstay"]
+ENTRYPOINT ["/usr/local/bin/backstay"]
