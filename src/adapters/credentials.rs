@@ -76,7 +76,10 @@ pub enum CredentialsError {
         uri: String,
     },
     /// A plain host has none.
-    #[error("no credentials in the environment, a profile or a web identity")]
+    #[error(
+        "no credentials in the environment, a profile or a web identity: set AWS_ACCESS_KEY_ID and \
+         AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    )]
     NotConfigured,
     /// Whoever hands them out says no.
     #[error("{by} hands out no credentials: {code}")]

@@ -291,6 +291,12 @@ pub enum StoreError {
         /// The store's error code.
         code: String,
     },
+    /// There are no credentials to ask with; nothing was sent.
+    #[error("{detail}")]
+    CredentialsMissing {
+        /// What is missing, and where it was looked for.
+        detail: String,
+    },
     /// The store found other bytes than were announced, or announced others than it sent.
     #[error("the bytes of {bucket}/{key} are not what was announced")]
     ChecksumMismatch {
@@ -342,6 +348,7 @@ impl StoreError {
             | Self::NoSuchBucket { .. }
             | Self::ConditionFailed { .. }
             | Self::AccessDenied { .. }
+            | Self::CredentialsMissing { .. }
             | Self::ChecksumMismatch { .. }
             | Self::VersionMissing { .. }
             | Self::ClockSkew

@@ -65,6 +65,7 @@ impl From<StoreError> for Failure {
                 Reason::AccessDenied,
                 ": check the credentials and the rights of their identity",
             ),
+            StoreError::CredentialsMissing { .. } => (Reason::CredentialsMissing, ""),
             StoreError::VersionMissing { .. } => (
                 Reason::PreflightRefused,
                 ": enable versioning on the bucket",

@@ -67,6 +67,19 @@ fn s14_keys_that_the_store_does_not_know_are_told() {
 }
 
 #[test]
+fn a_host_without_keys_is_told_where_they_are_looked_for() {
+    let host = Host::new();
+    office(&host.root());
+    let mut command = host.command("backup");
+    command
+        .args(["--output", "json"])
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("HOME", host.at("nowhere"));
+    Backup::of(command.output()).expect_words(21, &["environment", "set AWS_ACCESS_KEY_ID"]);
+}
+
+#[test]
 fn a_store_that_does_not_answer_is_named() {
     let host = Host::new();
     office(&host.root());

@@ -134,7 +134,9 @@ impl<'a> Request<'a> {
             CredentialsError::FileMissing { .. }
             | CredentialsError::ReadFile { .. }
             | CredentialsError::AddressNotAllowed { .. }
-            | CredentialsError::NotConfigured => self.refuse("CredentialsMissing", &causes(error)),
+            | CredentialsError::NotConfigured => StoreError::CredentialsMissing {
+                detail: one_line(&causes(error)),
+            },
         }
     }
 
