@@ -90,3 +90,29 @@ fn a_store_that_does_not_answer_is_named() {
     host.write_policy(&endpoint, |policy| policy);
     host.backup().expect_words(40, &["-database"]);
 }
+
+#[test]
+fn a_prefix_that_another_repository_writes_to_is_refused() {
+    let prefix = |name: &'static str, prefix: &'static str| {
+        move |policy: String| {
+            let prefix = format!("storage: {{keyPrefix: {prefix}, ");
+            policy
+                .replace("name: office", &format!("name: {name}"))
+                .replace("storage: {", &prefix)
+        }
+    };
+    let host = Host::new();
+    office(&host.root());
+    host.write_policy(&minio(), prefix("office", "shared/files"));
+    host.backup().expect(0);
+    for claimed in ["shared/files", "shared", "shared/files/deeper"] {
+        host.write_policy(&minio(), prefix("second", claimed));
+        let words = [
+            "belongs to the repository at",
+            "choose another storage.keyPrefix",
+        ];
+        host.backup().expect_words(22, &words);
+    }
+    host.write_policy(&minio(), prefix("third", "shared/files-of-another"));
+    host.backup().expect(0);
+}

@@ -234,8 +234,11 @@ impl<S: Store, T: Tree> Backup<S, T> {
         swap(&*self.store, &self.location, &held, next).await
     }
 
+    /// Looks at the neighbours before, so that a repository which is refused leaves no claim
+    /// behind, and after, because two may claim at the same moment.
     async fn claim(&self, bucket: &str, repository: &Repository) -> Result<(), Failure> {
         let prefix = self.claimed_prefix();
+        self.check_neighbours(bucket, &prefix, repository).await?;
         let claim = Claim {
             repository: repository.uuid,
             catalog: format!("{}/{}", self.location.bucket, self.location.prefix()),
