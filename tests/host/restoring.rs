@@ -91,6 +91,21 @@ fn only_what_is_included_comes_back() {
 }
 
 #[test]
+fn an_include_that_matches_nothing_is_told() {
+    let host = backed_up();
+    let report = host
+        .restore(&host.at("part"), &["--include", "contrakts/"])
+        .expect(26);
+    assert!(
+        report
+            .message
+            .contains("nothing in this restore point is included"),
+        "{}",
+        report.message
+    );
+}
+
+#[test]
 fn r06_of_an_object_that_is_gone_the_file_is_named_and_the_others_come_back() {
     let host = backed_up();
     let photos = host.bucket("photos");

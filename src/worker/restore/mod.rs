@@ -112,7 +112,21 @@ impl<S: Store> Restore<S> {
             self.survey(commit).await?;
         }
         self.write(commit).await?;
+        self.check_found()?;
         self.finish(commit).await
+    }
+
+    /// Refuses to call it a success that what was asked for is not there.
+    fn check_found(&self) -> Result<(), Failure> {
+        let (entries, _) = self.order.tally.counts();
+        let found = entries.restored + entries.skipped + entries.failed + entries.special;
+        if self.order.is_whole || found > 0 {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Reason::TargetConflict,
+            "nothing in this restore point is included: see what it holds with backstay ls",
+        ))
     }
 
     /// Refuses before the first write what cannot end well.
