@@ -106,6 +106,21 @@ pub fn display(path: &[u8]) -> String {
     encode(path).into_owned()
 }
 
+/// A text for a reader, as it was written but for what would mislead: control characters and
+/// those that reorder or break a line are escaped. It is not reversible.
+#[must_use]
+pub fn legible(text: &str) -> String {
+    let mut legible = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '%' || is_kept(character) {
+            legible.push(character);
+        } else {
+            escape(character.encode_utf8(&mut [0; 4]).as_bytes(), &mut legible);
+        }
+    }
+    legible
+}
+
 fn is_plain(path: &[u8]) -> bool {
     let mut previous = b'/';
     for &byte in path {
@@ -172,6 +187,12 @@ mod tests {
     fn check(path: &[u8], encoded: &str) {
         assert_eq!(encode(path), encoded);
         assert_eq!(decode(encoded).as_deref(), Some(path));
+    }
+
+    #[test]
+    fn a_text_is_shown_as_it_was_written() {
+        assert_eq!(legible("a/../100% ü"), "a/../100% ü");
+        assert_eq!(legible("a\n\x1b[31m\u{202e}"), "a%0A%1B[31m%E2%80%AE");
     }
 
     #[test]

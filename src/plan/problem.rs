@@ -63,7 +63,7 @@ impl Problems {
             return;
         }
         let shown: String = value.chars().take(SHOWN_MAX_CHARACTERS).collect();
-        let value = key::display(shown.as_bytes());
+        let value = key::legible(&shown);
         self.0.push(Problem {
             kind,
             field,
