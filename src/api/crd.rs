@@ -7,6 +7,12 @@ use serde_json::Value;
 
 use super::policy::BackupPolicy;
 
+/// The `apiVersion` of a policy.
+pub const API_VERSION: &str = "backstay.dev/v1alpha1";
+
+/// The `kind` of a policy.
+pub const KIND: &str = "BackupPolicy";
+
 static DEFINITION: LazyLock<Value> = LazyLock::new(|| {
     let mut definition = serde_json::to_value(BackupPolicy::crd()).expect("a definition is JSON");
     tidy(&mut definition);
@@ -134,6 +140,14 @@ mod tests {
         walk("spec", spec_schema(), &mut |path, _| {
             assert!(!CLOSED.iter().any(|field| path.ends_with(field)), "{path}");
         });
+    }
+
+    #[test]
+    fn an_object_says_what_the_definition_says() {
+        use kube::Resource;
+
+        assert_eq!(BackupPolicy::api_version(&()), API_VERSION);
+        assert_eq!(BackupPolicy::kind(&()), KIND);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From files and flags to a run's order.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,6 +9,7 @@ use super::identity;
 use crate::api::outcome::Reason;
 use crate::api::policy::BackupPolicy;
 use crate::api::run::{RUN_SPEC_VERSION, RunSpec, SourceIdentity};
+use crate::plan::object;
 use crate::plan::policy::{Context, Location, Place, ValidPolicy, ValidSource, validate};
 use crate::worker::failure::Failure;
 
@@ -26,7 +28,7 @@ pub(super) struct PolicyArgs {
 impl PolicyArgs {
     /// Reads the policy, as one for a plain host or for a cluster.
     pub(super) fn read(&self) -> Result<(BackupPolicy, ValidPolicy), Failure> {
-        let policy = parse(&self.policy)?;
+        let policy = self.parse()?;
         let is_host = policy
             .spec
             .sources
@@ -39,8 +41,29 @@ impl PolicyArgs {
 
     /// Reads the policy as one that runs on this host.
     pub(super) fn read_for_host(&self) -> Result<ValidPolicy, Failure> {
-        let policy = parse(&self.policy)?;
+        let policy = self.parse()?;
         self.validate(&policy, Place::Host)
+    }
+
+    fn parse(&self) -> Result<BackupPolicy, Failure> {
+        let text = read(&self.policy)?;
+        let not_read = |error: serde_saphyr::Error| self.wrong(&[error.without_snippet()]);
+        let object: serde_json::Value = serde_saphyr::from_str(&text).map_err(not_read)?;
+        let problems = object::check(&object);
+        if !problems.is_empty() {
+            return Err(self.wrong(&problems));
+        }
+        serde_saphyr::from_str(&text).map_err(not_read)
+    }
+
+    /// Each thing that is wrong with the policy, in a line of its own.
+    fn wrong(&self, problems: &[impl Display]) -> Failure {
+        let file = self.policy.display();
+        let lines: Vec<String> = problems
+            .iter()
+            .map(|problem| format!("{file}: {problem}"))
+            .collect();
+        invalid(lines.join("\n"))
     }
 
     fn validate(&self, policy: &BackupPolicy, place: Place) -> Result<ValidPolicy, Failure> {
@@ -54,13 +77,7 @@ impl PolicyArgs {
             policy: policy.metadata.name.as_deref().unwrap_or_default(),
             place,
         };
-        validate(&policy.spec, context).map_err(|problems| {
-            let lines: Vec<String> = problems
-                .iter()
-                .map(|problem| format!("  {problem}"))
-                .collect();
-            invalid(format!("{}:\n{}", self.policy.display(), lines.join("\n")))
-        })
+        validate(&policy.spec, context).map_err(|problems| self.wrong(&problems))
     }
 }
 
@@ -139,11 +156,6 @@ pub(super) fn read_run_spec(path: &Path) -> Result<RunSpec, Failure> {
         )));
     }
     Ok(spec)
-}
-
-fn parse(path: &Path) -> Result<BackupPolicy, Failure> {
-    let text = read(path)?;
-    serde_saphyr::from_str(&text).map_err(|error| invalid(format!("{}: {error}", path.display())))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

@@ -11,9 +11,11 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Writes an error.
+/// Writes an error. One of several lines is as many errors.
 pub(super) fn error(text: &str) {
-    let _ = writeln!(io::stderr(), "backstay: {text}");
+    for line in text.lines() {
+        let _ = writeln!(io::stderr(), "backstay: {line}");
+    }
 }
 
 /// Writes a value as JSON, in one line.
