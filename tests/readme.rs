@@ -1,0 +1,33 @@
+//! What the README lists is what the code has. `UPDATE=1` rewrites it.
+
+use std::path::Path;
+
+#[test]
+fn the_readme_lists_the_metrics_that_there_are() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (start, end) = ("<!-- metrics -->\n", "<!-- /metrics -->");
+    let (before, rest) = readme.split_once(start).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    let table = backstay::controller::metrics::markdown_table();
+    let current = format!("{before}{start}{table}{end}{after}");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &current).unwrap();
+    }
+    let readme = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        readme == current,
+        "README.md lists other metrics: UPDATE=1 cargo test --test readme"
+    );
+}
+
+#[test]
+fn the_smallest_policy_of_the_readme_is_the_example() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let example = std::fs::read_to_string(root.join("deploy/examples/smallest.yaml")).unwrap();
+    assert!(
+        readme.contains(&example),
+        "README.md shows another policy than smallest.yaml"
+    );
+}
