@@ -91,12 +91,16 @@ struct Paths {
     aliases: BTreeMap<String, String>,
     /// The derived traits.
     derives: Vec<String>,
+    /// The modules that are compiled for tests only, and stand in files of their own.
+    tests: Vec<String>,
 }
 
 impl<'ast> Visit<'ast> for Paths {
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         if !is_test(&item.attrs) {
             visit::visit_item_mod(self, item);
+        } else if item.content.is_none() {
+            self.tests.push(item.ident.to_string());
         }
     }
 
@@ -200,21 +204,31 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every source file by its path beneath `src`, and what it names.
+/// Every source file by its path beneath `src`, and what it names; without test modules.
 fn files() -> Vec<(String, Paths)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     sources(&root, &mut found);
     assert!(found.len() > 50, "the sources are not where they should be");
     let read = |path: PathBuf| {
-        let name = path
-            .strip_prefix(&root)
-            .unwrap()
-            .to_string_lossy()
-            .into_owned();
-        (name, Paths::of(&std::fs::read_to_string(&path).unwrap()))
+        let name = path.strip_prefix(&root).unwrap().to_string_lossy();
+        (
+            name.into_owned(),
+            Paths::of(&std::fs::read_to_string(&path).unwrap()),
+        )
     };
-    found.into_iter().map(read).collect()
+    let mut files: Vec<(String, Paths)> = found.into_iter().map(read).collect();
+    let tests: Vec<String> = files
+        .iter()
+        .flat_map(|(file, paths)| {
+            let directory = file.trim_end_matches(".rs").trim_end_matches("mod");
+            let directory = directory.trim_end_matches('/').to_owned();
+            let beneath = move |name: &String| format!("{directory}/{name}.rs");
+            paths.tests.iter().map(beneath).collect::<Vec<_>>()
+        })
+        .collect();
+    files.retain(|(file, _)| !tests.contains(file));
+    files
 }
 
 /// The room that a file is in.
