@@ -322,14 +322,16 @@ impl<S: Store, T: Tree> Merge<S, T> {
             stopped = self.backup.stop.requested() => return Err(stopped),
         };
         let (backup, session) = (self.backup.clone(), self.session.clone());
-        let captured = AbortOnDropHandle::new(tokio::spawn(async move {
+        // Boxed, because a task keeps the room of its future until its handle is gone, and a window
+        // holds the handles of all its rows.
+        let captured = AbortOnDropHandle::new(tokio::spawn(Box::pin(async move {
             let _permit = permit;
             let captured = backup.capture(session.clone(), candidate).await;
             if let Err(failure) = &captured {
                 session.fail(failure.clone());
             }
             captured
-        }));
+        })));
         self.window.slots.push(Slot::Pending(Pending {
             captured,
             parent,
@@ -406,6 +408,8 @@ impl<S: Store, T: Tree> Merge<S, T> {
         let window = std::mem::replace(&mut self.window, Window::new(clock::monotonic()));
         // A writer that is gone has failed, and said so to the session.
         let _ = self.windows.send(window).await;
+        // Rows are memory: the next window is begun when the writer has taken this one.
+        let _ = self.windows.reserve().await;
     }
 
     /// Keys must strictly increase: a violation read as a deletion would hide files.
