@@ -82,6 +82,9 @@ enum Output {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
+    // The allocator's arenas would take memory by the huge page, and a run that touches little of
+    // each would hold twice what it needs. Where this cannot be had, it is only more memory.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
