@@ -332,6 +332,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
             }
             captured
         })));
+        self.window.is_touched = true;
         self.window.slots.push(Slot::Pending(Pending {
             captured,
             parent,

@@ -58,7 +58,7 @@ pub(super) struct Window {
     pub(super) slots: Vec<Slot>,
     /// What is gone among the rows of this window.
     pub(super) gone: Vec<Gone>,
-    /// Whether any row differs from the parent's.
+    /// Whether any row differs from the parent's, or may.
     pub(super) is_touched: bool,
     started: Instant,
 }
