@@ -356,6 +356,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
 
     async fn drop_row(&mut self, row: &ParentRow) -> Result<(), Failure> {
         self.window.is_touched = true;
+        self.window.drops_rows = true;
         self.backup.progress.count(|files, _| files.deleted += 1);
         if let Some(pin) = row.pin(&self.backup).await? {
             let path = row.segment.deciding.path(row.index).to_vec();

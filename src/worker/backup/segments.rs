@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::Backup;
 use super::capture::Captured;
-use super::parent::ParentRow;
+use super::parent::{ParentRow, ParentSegment};
 use super::session::Session;
 use super::window::{Pending, Slot, Window};
 use crate::adapters::segment::{self, Batch, GoneWriter, SegmentError};
@@ -80,7 +80,10 @@ impl<S: Store, T: Tree> Segments<S, T> {
             self.add(parent.reference.clone());
             return Ok(());
         }
-        self.written.is_changed = true;
+        if window.is_empty() {
+            return Ok(());
+        }
+        let counterpart = window.counterpart().cloned();
         for gone in window.gone {
             self.drop(gone)?;
         }
@@ -91,7 +94,23 @@ impl<S: Store, T: Tree> Segments<S, T> {
                 return Err(failure);
             }
         }
+        if let Some(parent) = counterpart
+            && self.is_equal(&parent).await?
+        {
+            self.batch.clear();
+            self.add(parent.reference.clone());
+            return Ok(());
+        }
+        self.written.is_changed = true;
         self.put().await
+    }
+
+    /// Whether the rows held are those of a segment of the parent. What is read again each time,
+    /// because it may have changed unseen or cannot be read, makes no restore point by that.
+    async fn is_equal(&self, parent: &ParentSegment) -> Result<bool, Failure> {
+        let full = parent.full(&self.backup).await?;
+        Ok(self.batch.len() == full.len()
+            && (0..full.len()).all(|index| self.batch.row(index) == full.row(index)))
     }
 
     async fn push(&mut self, slot: Slot) -> Result<(), Failure> {

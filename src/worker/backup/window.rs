@@ -45,6 +45,16 @@ pub(super) enum Slot {
     Pending(Pending),
 }
 
+impl Slot {
+    /// The parent's row of the same path.
+    fn parent(&self) -> Option<&ParentRow> {
+        match self {
+            Self::Keep(row) | Self::Stale(row) => Some(row),
+            Self::Pending(pending) => pending.parent.as_ref(),
+        }
+    }
+}
+
 /// A row that is still being captured.
 pub(super) struct Pending {
     pub(super) captured: AbortOnDropHandle<Result<Captured, Failure>>,
@@ -58,6 +68,8 @@ pub(super) struct Window {
     pub(super) slots: Vec<Slot>,
     /// What is gone among the rows of this window.
     pub(super) gone: Vec<Gone>,
+    /// Whether a row of the parent is left out, with or without an object.
+    pub(super) drops_rows: bool,
     /// Whether any row differs from the parent's, or may.
     pub(super) is_touched: bool,
     started: Instant,
@@ -68,27 +80,39 @@ impl Window {
         Self {
             slots: Vec::new(),
             gone: Vec::new(),
+            drops_rows: false,
             is_touched: false,
             started,
         }
     }
 
+    /// Whether nothing has come and nothing has gone.
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.gone.is_empty() && !self.drops_rows
+    }
+
     /// The parent's segment, where the window is exactly that.
     pub(super) fn as_parent(&self) -> Option<&Arc<ParentSegment>> {
-        let Some(Slot::Keep(first)) = self.slots.first() else {
-            return None;
+        let is_kept = |slot: &Slot| match slot {
+            Slot::Keep(_) => true,
+            Slot::Stale(_) | Slot::Pending(_) => false,
         };
-        let segment = &first.segment;
-        let is_whole = !self.is_touched
+        self.counterpart()
+            .filter(|_| self.slots.iter().all(is_kept))
+    }
+
+    /// The segment of the parent that has the very paths of this window: its rows may turn out
+    /// to be the same.
+    pub(super) fn counterpart(&self) -> Option<&Arc<ParentSegment>> {
+        let segment = &self.slots.first()?.parent()?.segment;
+        let is_counterpart = |(index, slot): (usize, &Slot)| {
+            slot.parent()
+                .is_some_and(|row| row.index == index && Arc::ptr_eq(&row.segment, segment))
+        };
+        let is_whole = !self.drops_rows
+            && self.gone.is_empty()
             && self.slots.len() == segment.deciding.len()
-            && self
-                .slots
-                .iter()
-                .enumerate()
-                .all(|(index, slot)| match slot {
-                    Slot::Keep(row) => row.index == index && Arc::ptr_eq(&row.segment, segment),
-                    Slot::Stale(_) | Slot::Pending(_) => false,
-                });
+            && self.slots.iter().enumerate().all(is_counterpart);
         is_whole.then_some(segment)
     }
 
