@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
 use super::Backup;
+use super::feed::Feed;
 use super::merge::Merge;
 use super::segments::{Segments, Written};
 use super::session::Session;
@@ -13,9 +12,6 @@ use crate::adapters::tree::Tree;
 use crate::api::catalog::{Commit, CommitRef};
 use crate::worker::failure::Failure;
 use crate::worker::walk;
-
-/// How many windows may wait to be written: their rows are memory.
-const WINDOWS_MAX: usize = 1;
 
 /// What a copy has made.
 pub(super) type Copied = Written;
@@ -28,13 +24,13 @@ impl<S: Store, T: Tree> Backup<S, T> {
         parent: Option<&(CommitRef, Commit)>,
         trusts_parent: bool,
     ) -> Result<Copied, Failure> {
-        let (sender, windows) = mpsc::channel(WINDOWS_MAX);
+        let (feed, steps) = Feed::new(self.cuts);
         let parent = parent.map(|(_, commit)| commit);
         let (backup, shared) = (self.clone(), session.clone());
-        let merge = Merge::new(backup, shared, parent, trusts_parent, sender).await?;
+        let merge = Merge::new(backup, shared, parent, trusts_parent, feed).await?;
         let segments = Segments::new(self.clone(), session.clone())?;
         let walk = walk::spawn(self.tree.clone(), self.filter.clone());
-        let (merged, written) = tokio::join!(merge.run(walk), segments.run(windows));
+        let (merged, written) = tokio::join!(merge.run(walk), segments.run(steps));
         merged?;
         written
     }

@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::Backup;
 use super::capture::Candidate;
+use super::feed::{Feed, Pending};
 use super::journal::{Found, Journal};
 use super::parent::{ParentRow, ParentRows};
 use super::session::Session;
-use super::window::{Pending, Slot, Window};
-use crate::adapters::clock;
 use crate::adapters::store::Store;
 use crate::adapters::tree::Tree;
-use crate::api::catalog::{Commit, Gone, Kind, Row};
+use crate::api::catalog::{Commit, Gone, Kind, Pin, Row};
 use crate::api::outcome::Reason;
 use crate::api::report::NotCaptured;
 use crate::plan::choose::{Decision, Journalled, Known, choose};
@@ -22,16 +21,17 @@ use crate::plan::key;
 use crate::worker::failure::Failure;
 use crate::worker::walk::{Entry, Unreadable, WalkError, Walked, Walking};
 
-/// Joins the three streams and passes windows on in order.
+/// Joins the three streams and passes rows on in order.
 pub(super) struct Merge<S: Store, T: Tree> {
     backup: Arc<Backup<S, T>>,
     session: Arc<Session>,
     trusts_parent: bool,
     parent: ParentRows,
     journal: Journal,
-    window: Window,
-    windows: mpsc::Sender<Window>,
-    permits: Arc<Semaphore>,
+    feed: Feed,
+    /// What is being captured. A task is let go as soon as it has ended: its row is small, and
+    /// what it took to make the row is not.
+    tasks: JoinSet<()>,
     last_key: Vec<u8>,
     /// Whether the row just taken was the last one of the parent's segment.
     is_at_boundary: bool,
@@ -46,18 +46,17 @@ impl<S: Store, T: Tree> Merge<S, T> {
         session: Arc<Session>,
         parent: Option<&Commit>,
         trusts_parent: bool,
-        windows: mpsc::Sender<Window>,
+        feed: Feed,
     ) -> Result<Self, Failure> {
         let journal = Journal::open(&*backup.store, &backup.location, &session.dead).await?;
         Ok(Self {
-            permits: Arc::new(Semaphore::new(usize::from(backup.spec.concurrency.max(1)))),
             backup,
             session,
             trusts_parent,
             parent: ParentRows::new(parent),
             journal,
-            window: Window::new(clock::monotonic()),
-            windows,
+            feed,
+            tasks: JoinSet::new(),
             last_key: Vec::new(),
             is_at_boundary: false,
             unreadable: Vec::new(),
@@ -70,9 +69,19 @@ impl<S: Store, T: Tree> Merge<S, T> {
         let joined = self.join(&mut walk).await;
         let is_cut_short = self.backup.stop.check().is_err() || self.session.check().is_err();
         if joined.is_ok() || is_cut_short {
-            self.cut().await;
+            self.feed.cut().await;
+            self.finish().await;
         }
         joined
+    }
+
+    /// Waits for what is on its way, as long as there is someone to write it down.
+    async fn finish(&mut self) {
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        tokio::select! {
+            () = all => {}
+            () = self.feed.closed() => {}
+        }
     }
 
     async fn join(&mut self, walk: &mut Walking) -> Result<(), Failure> {
@@ -85,7 +94,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
         }
         self.advance(None).await?;
         let rest = self.find_in_journal(None).await?;
-        self.drop_orphans(rest.skipped);
+        self.drop_orphans(rest.skipped).await;
         Ok(())
     }
 
@@ -121,7 +130,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
             row: journal,
             skipped,
         } = self.find_in_journal(Some(&order_key)).await?;
-        self.drop_orphans(skipped);
+        self.drop_orphans(skipped).await;
         // Only now: what was skipped above may lie beneath one of them.
         self.unreadable
             .retain(|beneath| order_key < *beneath || order_key.starts_with(beneath));
@@ -149,7 +158,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
         };
         let decision = choose(&identity, layout, known.as_ref(), journalled.as_ref());
         match (decision, parent) {
-            (Decision::Keep, Some(parent)) => self.keep(parent),
+            (Decision::Keep, Some(parent)) => self.keep(parent).await,
             (_, parent) => {
                 self.capture(entry, category, decision, parent, journal)
                     .await?;
@@ -174,19 +183,20 @@ impl<S: Store, T: Tree> Merge<S, T> {
             self.advance(Some(&file_key)).await?;
             // What a dead run has sent of it is neither taken over unseen nor hidden.
             let found = self.find_in_journal(Some(&file_key)).await?;
-            self.drop_orphans(found.skipped);
+            self.drop_orphans(found.skipped).await;
         }
-        let before = self.window.slots.len();
-        if let Some(row) = self.take_parent(&file_key).await? {
-            self.carry(row);
+        let row = self.take_parent(&file_key).await?;
+        let is_carried = row.is_some();
+        if let Some(row) = row {
+            self.carry(row).await;
         }
-        if is_directory || self.window.slots.len() == before {
+        if is_directory || !is_carried {
             self.unreadable.push(beneath);
         }
         self.backup.progress.not_captured(NotCaptured {
             path: key::display(&path),
             reason: cause.to_string(),
-            stale: self.window.slots.len() > before || is_directory,
+            stale: is_carried || is_directory,
         });
         self.cut_if_due().await;
         Ok(())
@@ -210,7 +220,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
             };
             self.is_at_boundary = is_last;
             if is_hidden {
-                self.carry_beneath(row);
+                self.carry_beneath(row).await;
             } else {
                 self.drop_row(&row).await?;
             }
@@ -265,14 +275,14 @@ impl<S: Store, T: Tree> Merge<S, T> {
         known
     }
 
-    fn keep(&mut self, row: ParentRow) {
+    async fn keep(&mut self, row: ParentRow) {
         self.backup.progress.count(|files, _| files.unchanged += 1);
-        self.window.slots.push(Slot::Keep(row));
+        self.feed.keep(row).await;
     }
 
     /// Carries the parent's row of what lies beneath a directory that cannot be read. The
     /// directory itself has been counted.
-    fn carry_beneath(&mut self, row: ParentRow) {
+    async fn carry_beneath(&mut self, row: ParentRow) {
         let is_told = self
             .unreadable
             .iter()
@@ -282,17 +292,16 @@ impl<S: Store, T: Tree> Merge<S, T> {
                 .progress
                 .count(|files, _| files.not_captured += 1);
         }
-        self.carry(row);
+        self.carry(row).await;
     }
 
     /// Carries the parent's row of what cannot be read. A row that was carried before is as it
     /// was, so that an entry which stays unreadable does not make a new restore point each time.
-    fn carry(&mut self, row: ParentRow) {
+    async fn carry(&mut self, row: ParentRow) {
         if row.known().flags.stale {
-            self.window.slots.push(Slot::Keep(row));
+            self.feed.keep(row).await;
         } else {
-            self.window.is_touched = true;
-            self.window.slots.push(Slot::Stale(row));
+            self.feed.carry(row).await;
         }
     }
 
@@ -317,27 +326,35 @@ impl<S: Store, T: Tree> Merge<S, T> {
             is_stale: parent.as_ref().is_some_and(|row| row.known().flags.stale),
             journal,
         };
-        let permit = tokio::select! {
-            permit = self.permits.clone().acquire_owned() => permit.ok(),
-            stopped = self.backup.stop.requested() => return Err(stopped),
-        };
+        self.wait_for_a_place().await?;
+        let (sender, captured) = oneshot::channel();
         let (backup, session) = (self.backup.clone(), self.session.clone());
-        // Boxed, because a task keeps the room of its future until its handle is gone, and a window
-        // holds the handles of all its rows.
-        let captured = AbortOnDropHandle::new(tokio::spawn(Box::pin(async move {
-            let _permit = permit;
+        self.tasks.spawn(async move {
             let captured = backup.capture(session.clone(), candidate).await;
             if let Err(failure) = &captured {
                 session.fail(failure.clone());
             }
-            captured
-        })));
-        self.window.is_touched = true;
-        self.window.slots.push(Slot::Pending(Pending {
+            // A writer that is gone has failed, and said so to the session.
+            let _ = sender.send(captured);
+        });
+        let pending = Pending {
             captured,
             parent,
             path,
-        }));
+        };
+        self.feed.capture(pending).await;
+        Ok(())
+    }
+
+    /// Waits until fewer entries are on their way than may be at once.
+    async fn wait_for_a_place(&mut self) -> Result<(), Failure> {
+        let most = usize::from(self.backup.spec.concurrency.max(1));
+        while self.tasks.len() >= most {
+            tokio::select! {
+                _ = self.tasks.join_next() => {}
+                stopped = self.backup.stop.requested() => return Err(stopped),
+            }
+        }
         Ok(())
     }
 
@@ -355,63 +372,34 @@ impl<S: Store, T: Tree> Merge<S, T> {
     }
 
     async fn drop_row(&mut self, row: &ParentRow) -> Result<(), Failure> {
-        self.window.is_touched = true;
-        self.window.drops_rows = true;
         self.backup.progress.count(|files, _| files.deleted += 1);
-        if let Some(pin) = row.pin(&self.backup).await? {
-            let path = row.segment.deciding.path(row.index).to_vec();
-            self.window.gone.push(Gone {
-                path,
-                bucket: pin.bucket,
-                key: pin.key,
-                etag: pin.etag,
-            });
-        }
+        let pin = row.pin(&self.backup).await?;
+        let path = || row.segment.deciding.path(row.index).to_vec();
+        self.feed.drop_row(pin.map(|pin| gone(path(), pin))).await;
         Ok(())
     }
 
     /// What a dead run has sent and nobody has any more is hidden like what is gone. Beneath what
     /// cannot be read nothing is known to be gone.
-    fn drop_orphans(&mut self, skipped: Vec<Row>) {
+    async fn drop_orphans(&mut self, skipped: Vec<Row>) {
         for row in skipped {
             let order_key = key::order_key(&row.path, row.identity.kind);
             let is_hidden = is_beneath(&self.unreadable, &order_key);
             if let Some(pin) = row.pin
                 && !is_hidden
             {
-                self.window.is_touched = true;
-                let gone = Gone {
-                    path: row.path.clone(),
-                    bucket: pin.bucket,
-                    key: pin.key,
-                    etag: pin.etag,
-                };
-                self.window.gone.push(gone);
+                self.feed.drop_row(Some(gone(row.path, pin))).await;
             }
         }
     }
 
-    /// Passes the window on where it is complete.
     async fn cut_if_due(&mut self) {
         let is_at_boundary = std::mem::take(&mut self.is_at_boundary);
         // After the parent's last segment new rows join it, or a source that grows at its end
         // would leave a small segment behind each time.
-        let is_boundary = is_at_boundary && !self.parent.is_at_end();
-        let cuts = &self.backup.cuts;
         let within_parent = !self.parent.is_at_end();
-        let is_due = (is_boundary && self.window.ends_with_parent(cuts))
-            || self.window.is_full(cuts, within_parent, clock::monotonic());
-        if is_due {
-            self.cut().await;
-        }
-    }
-
-    async fn cut(&mut self) {
-        let window = std::mem::replace(&mut self.window, Window::new(clock::monotonic()));
-        // A writer that is gone has failed, and said so to the session.
-        let _ = self.windows.send(window).await;
-        // Rows are memory: the next window is begun when the writer has taken this one.
-        let _ = self.windows.reserve().await;
+        let is_boundary = is_at_boundary && within_parent;
+        self.feed.cut_if_due(is_boundary, within_parent).await;
     }
 
     /// Keys must strictly increase: a violation read as a deletion would hide files.
@@ -426,6 +414,15 @@ impl<S: Store, T: Tree> Merge<S, T> {
         self.last_key.clear();
         self.last_key.extend_from_slice(key);
         Ok(())
+    }
+}
+
+fn gone(path: Vec<u8>, pin: Pin) -> Gone {
+    Gone {
+        path,
+        bucket: pin.bucket,
+        key: pin.key,
+        etag: pin.etag,
     }
 }
 

@@ -20,6 +20,8 @@ mod approval;
 mod capture;
 mod commit;
 mod copy;
+mod counterpart;
+mod feed;
 mod journal;
 mod memory;
 mod merge;
@@ -30,7 +32,6 @@ mod put;
 mod read;
 mod segments;
 mod session;
-mod window;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -59,9 +60,9 @@ use crate::plan::filter::Filter;
 use crate::plan::location::Location;
 use crate::plan::{head, layout, place};
 use copy::Copied;
+pub use feed::Cuts;
 use memory::Memory;
 use session::Session;
-pub use window::Cuts;
 
 /// What a run is given.
 #[derive(Clone, Debug)]

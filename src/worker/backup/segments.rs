@@ -6,10 +6,11 @@ use tokio::sync::mpsc;
 
 use super::Backup;
 use super::capture::Captured;
+use super::counterpart::Counterpart;
+use super::feed::{Kept, Pending, Step};
 use super::parent::{ParentRow, ParentSegment};
 use super::session::Session;
-use super::window::{Pending, Slot, Window};
-use crate::adapters::segment::{self, Batch, GoneWriter, SegmentError};
+use crate::adapters::segment::{self, Batch, Deciding, GoneWriter, SegmentError};
 use crate::adapters::store::{Attributes, Store};
 use crate::adapters::tree::Tree;
 use crate::api::catalog::{Flags, Gone, Pin, Row, SegmentRef, Totals};
@@ -19,11 +20,14 @@ use crate::plan::key;
 use crate::worker::failure::Failure;
 use crate::worker::head::write_once;
 
-/// Writes windows as segments, in order.
+/// Writes rows as segments, in order.
 pub(super) struct Segments<S: Store, T: Tree> {
     backup: Arc<Backup<S, T>>,
     session: Arc<Session>,
     written: Written,
+    /// Unchanged rows since the last cut, as long as nothing else came.
+    kept: Vec<Kept>,
+    counterpart: Counterpart,
     batch: Batch,
     number: u32,
 }
@@ -52,19 +56,18 @@ impl<S: Store, T: Tree> Segments<S, T> {
             backup,
             session,
             written,
+            kept: Vec::new(),
+            counterpart: Counterpart::default(),
             batch: Batch::new(),
             number: 0,
         })
     }
 
-    /// Writes until there are no more windows. A row that failed ends it, after the rows before
-    /// it have been written: they are the next run's journal.
-    pub(super) async fn run(
-        mut self,
-        mut windows: mpsc::Receiver<Window>,
-    ) -> Result<Written, Failure> {
-        while let Some(window) = windows.recv().await {
-            if let Err(failure) = self.write(window).await {
+    /// Writes until there are no more steps. A row that failed ends it, after the rows before it
+    /// have been written: they are the next run's journal.
+    pub(super) async fn run(mut self, mut steps: mpsc::Receiver<Step>) -> Result<Written, Failure> {
+        while let Some(step) = steps.recv().await {
+            if let Err(failure) = self.take(step).await {
                 self.session.fail(failure.clone());
                 return Err(failure);
             }
@@ -72,53 +75,108 @@ impl<S: Store, T: Tree> Segments<S, T> {
         Ok(self.written)
     }
 
-    async fn write(&mut self, window: Window) -> Result<(), Failure> {
-        if let Some(parent) = window.as_parent() {
-            let deciding = &parent.deciding;
-            let is_stale = |index: &usize| deciding.flags(*index).stale;
-            self.written.stale_rows += (0..deciding.len()).filter(is_stale).count() as u64;
-            self.add(parent.reference.clone());
-            return Ok(());
+    async fn take(&mut self, step: Step) -> Result<(), Failure> {
+        let taken = match step {
+            Step::Cut => return self.cut().await,
+            Step::Keep(kept) => self.keep(kept).await,
+            Step::Stale(row) => self.push_stale(&row).await,
+            Step::Pending(pending) => self.push_pending(pending).await,
+            Step::Dropped(gone) => self.drop_row(gone.map(|gone| *gone)),
+        };
+        if taken.is_err() {
+            self.put().await?;
         }
-        if window.is_empty() {
-            return Ok(());
-        }
-        let counterpart = window.counterpart().cloned();
-        for gone in window.gone {
-            self.drop(gone)?;
-        }
-        self.batch = Batch::with_capacity(window.slots.len());
-        for slot in window.slots {
-            if let Err(failure) = self.push(slot).await {
-                self.put().await?;
-                return Err(failure);
-            }
-        }
-        if let Some(parent) = counterpart
-            && self.is_equal(&parent).await?
+        taken
+    }
+
+    /// Ends a segment. Where its rows are those of a segment of the parent, that is reused: what
+    /// is read again each time, because it may have changed unseen or cannot be read, makes no
+    /// restore point by that.
+    async fn cut(&mut self) -> Result<(), Failure> {
+        if let Some(parent) = self.counterpart.take()
+            && (self.batch.is_empty() || self.is_equal(&parent).await?)
         {
-            self.batch.clear();
-            self.add(parent.reference.clone());
+            self.reuse(&parent);
             return Ok(());
         }
-        self.written.is_changed = true;
+        self.unfold().await?;
         self.put().await
     }
 
-    /// Whether the rows held are those of a segment of the parent. What is read again each time,
-    /// because it may have changed unseen or cannot be read, makes no restore point by that.
+    fn reuse(&mut self, parent: &ParentSegment) {
+        self.batch = Batch::new();
+        self.kept.clear();
+        self.add(&parent.deciding, parent.reference.clone());
+    }
+
     async fn is_equal(&self, parent: &ParentSegment) -> Result<bool, Failure> {
         let full = parent.full(&self.backup).await?;
         Ok(self.batch.len() == full.len()
             && (0..full.len()).all(|index| self.batch.row(index) == full.row(index)))
     }
 
-    async fn push(&mut self, slot: Slot) -> Result<(), Failure> {
-        match slot {
-            Slot::Keep(row) => self.push_parent(&row).await,
-            Slot::Stale(row) => self.push_stale(&row).await,
-            Slot::Pending(pending) => self.push_pending(pending).await,
+    async fn keep(&mut self, kept: Kept) -> Result<(), Failure> {
+        self.counterpart.follow(&kept.segment, kept.rows.clone());
+        if self.batch.is_empty() {
+            self.kept.push(kept);
+            return Ok(());
         }
+        self.push_kept(&kept).await
+    }
+
+    /// Takes the rows kept so far into the segment that is being made.
+    async fn unfold(&mut self) -> Result<(), Failure> {
+        for kept in std::mem::take(&mut self.kept) {
+            self.push_kept(&kept).await?;
+        }
+        Ok(())
+    }
+
+    async fn push_kept(&mut self, kept: &Kept) -> Result<(), Failure> {
+        let full = kept.segment.full(&self.backup).await?;
+        for index in kept.rows.clone() {
+            self.append(|batch| batch.push_from(full, index))
+                .await?
+                .map_err(|error| broken(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Takes in a row, and follows whether the parent has its path.
+    async fn push(
+        &mut self,
+        row: &Row,
+        parent: Option<&ParentRow>,
+    ) -> Result<Result<(), SegmentError>, Failure> {
+        self.unfold().await?;
+        let pushed = self.append(|batch| batch.push(row)).await?;
+        match parent {
+            Some(row) if pushed.is_ok() => {
+                self.counterpart
+                    .follow(&row.segment, row.index..row.index + 1);
+            }
+            Some(_) => {}
+            None => self.counterpart.part(),
+        }
+        Ok(pushed)
+    }
+
+    /// Appends a row. Where the segment is full before it was to be cut, it is written first.
+    async fn append(
+        &mut self,
+        push: impl Fn(&mut Batch) -> Result<(), SegmentError>,
+    ) -> Result<Result<(), SegmentError>, Failure> {
+        if self.batch.is_empty() {
+            self.batch = Batch::with_capacity(self.backup.cuts.rows);
+        }
+        let pushed = push(&mut self.batch);
+        let is_full = matches!(pushed, Err(SegmentError::TooLarge { .. }));
+        if !is_full || self.batch.is_empty() {
+            return Ok(pushed);
+        }
+        self.counterpart.part();
+        self.put().await?;
+        Ok(push(&mut self.batch))
     }
 
     async fn push_pending(&mut self, pending: Pending) -> Result<(), Failure> {
@@ -127,11 +185,11 @@ impl<S: Store, T: Tree> Segments<S, T> {
             parent,
             path,
         } = pending;
-        let captured = captured.await.map_err(|error| {
-            Failure::new(Reason::Internal, format!("a capturing task ended: {error}"))
+        let captured = captured.await.map_err(|_| {
+            Failure::new(Reason::Internal, "a capturing task ended without a word")
         })??;
         match captured {
-            Captured::Row(row) => match self.batch.push(&row) {
+            Captured::Row(row) => match self.push(&row, parent.as_ref()).await? {
                 Ok(()) => {
                     self.drop_superseded(parent.as_ref(), row.pin.as_ref())
                         .await
@@ -144,6 +202,7 @@ impl<S: Store, T: Tree> Segments<S, T> {
             },
             Captured::Vanished => {
                 if parent.is_some() {
+                    self.written.is_changed = true;
                     self.backup.progress.count(|files, _| files.deleted += 1);
                 }
                 self.drop_superseded(parent.as_ref(), None).await
@@ -170,27 +229,22 @@ impl<S: Store, T: Tree> Segments<S, T> {
         }
     }
 
-    async fn push_parent(&mut self, row: &ParentRow) -> Result<(), Failure> {
-        let full = row.segment.full(&self.backup).await?;
-        self.batch
-            .push_from(full, row.index)
-            .map_err(|error| broken(&error))?;
-        self.written.stale_rows += u64::from(full.flags(row.index).stale);
-        Ok(())
-    }
-
-    async fn push_stale(&mut self, row: &ParentRow) -> Result<(), Failure> {
-        let mut row = row.segment.full(&self.backup).await?.row(row.index);
+    async fn push_stale(&mut self, parent: &ParentRow) -> Result<(), Failure> {
+        let mut row = parent.segment.full(&self.backup).await?.row(parent.index);
         row.flags = Flags {
             stale: true,
             ..row.flags
         };
-        self.written.stale_rows += 1;
-        self.push_row(&row)
+        let pushed = self.push(&row, Some(parent)).await?;
+        pushed.map_err(|error| broken(&error))
     }
 
-    fn push_row(&mut self, row: &Row) -> Result<(), Failure> {
-        self.batch.push(row).map_err(|error| broken(&error))
+    fn drop_row(&mut self, gone: Option<Gone>) -> Result<(), Failure> {
+        self.written.is_changed = true;
+        let Some(gone) = gone else {
+            return Ok(());
+        };
+        self.written.gone.push(gone).map_err(|error| broken(&error))
     }
 
     /// The parent's object of a path, where the new row pins another key or none.
@@ -210,16 +264,12 @@ impl<S: Store, T: Tree> Segments<S, T> {
         if now.is_some_and(|now| now.bucket == before.bucket && now.key == before.key) {
             return Ok(());
         }
-        self.drop(Gone {
+        self.drop_row(Some(Gone {
             path,
             bucket: before.bucket,
             key: before.key,
             etag: before.etag,
-        })
-    }
-
-    fn drop(&mut self, gone: Gone) -> Result<(), Failure> {
-        self.written.gone.push(gone).map_err(|error| broken(&error))
+        }))
     }
 
     /// Writes the rows held as a segment.
@@ -240,12 +290,15 @@ impl<S: Store, T: Tree> Segments<S, T> {
         let (store, location) = (&*self.backup.store, &self.backup.location);
         let body = encoded.bytes.clone();
         let written = write_once(store, location, key.clone(), body, attributes).await?;
-        self.batch.clear();
-        self.add(encoded.reference(key, written.version));
+        self.written.is_changed = true;
+        let batch = std::mem::take(&mut self.batch);
+        self.add(batch.deciding(), encoded.reference(key, written.version));
         Ok(())
     }
 
-    fn add(&mut self, reference: SegmentRef) {
+    fn add(&mut self, rows: &Deciding, reference: SegmentRef) {
+        let stale = (0..rows.len()).filter(|index| rows.flags(*index).stale);
+        self.written.stale_rows += stale.count() as u64;
         let totals = &mut self.written.totals;
         totals.rows += reference.totals.rows;
         totals.files += reference.totals.files;
