@@ -191,7 +191,9 @@ impl Reference<'_> {
                 && entry.content.as_slice() == bytes
                 && (has_xattrs(entry) || (is_directory && entries.iter().any(|e| has_xattrs(e))))
         });
-        let may_be_torn = states.len() > 1 && (row.flags.fuzzy || row.flags.racy);
+        // Something above a directory can have changed, so that its attributes were not read.
+        let has_changed = states.len() > 1 || (is_directory && self.states.len() > 1);
+        let may_be_torn = has_changed && (row.flags.fuzzy || row.flags.racy);
         if exact || may_be_torn {
             return Ok(());
         }

@@ -195,6 +195,8 @@ impl Scene {
 
     /// A run without faults and without change meanwhile: it must succeed, without human help.
     pub(crate) async fn run_cleanly(&mut self, name: &str) -> Result<RunReport, String> {
+        // What a dead run has sent arrives before, or it would fence this one, and rightly so.
+        self.world.deliver();
         self.world.advance(LEASE_SECONDS);
         let Ended::Reported(report) = self.run(name, Vec::new()).await? else {
             return Err("I6: a run without faults was killed".to_owned());

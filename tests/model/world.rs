@@ -84,6 +84,15 @@ impl World {
         self.state().buckets.insert(name.to_owned(), bucket);
     }
 
+    /// Everything that is under way arrives.
+    pub(crate) fn deliver(&self) {
+        let mut state = self.state();
+        for late in &mut state.late {
+            late.due = 0;
+        }
+        state.tick();
+    }
+
     /// Moves the store's clock on.
     pub(crate) fn advance(&self, seconds: i64) {
         self.state().now_milliseconds += seconds * 1000;
