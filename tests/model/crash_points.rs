@@ -145,7 +145,11 @@ async fn overtake_at(scene: &mut Scene, at: u64) -> Result<bool, String> {
 async fn before(stage: Stage) -> Result<Scene, Failure> {
     let mut files = Files::new(1);
     populate(&mut files);
-    let mut scene = Scene::new(1, Settings::default(), files, true);
+    let settings = Settings {
+        lease_seconds: LEASE_SECONDS,
+        ..Settings::default()
+    };
+    let mut scene = Scene::new(1, settings, files, true);
     scene.cuts = engine::small_cuts();
     scene.spec.concurrency = 1;
     let led = lead_to(&mut scene, stage).await;

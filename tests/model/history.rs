@@ -81,6 +81,7 @@ fn scene(rng: &mut fastrand::Rng) -> Scene {
         deletes_ignore_etags: rng.bool(),
         page_keys: rng.choice([1, 2, 3, 1000]).unwrap_or(1000),
         request_milliseconds: rng.choice([1, 20, 900]).unwrap_or(1),
+        lease_seconds: LEASE_SECONDS,
         ..Settings::default()
     };
     let has_foreign_clock = rng.bool();
@@ -247,7 +248,6 @@ async fn overtake(
 fn after(scene: &mut Scene, rng: &mut fastrand::Rng, ended: &Ended, statistics: &mut Statistics) {
     statistics.runs += 1;
     scene.spec.approved_run = None;
-    // Nobody waits for a silent writer here: that would take real time.
     scene.world.advance(LEASE_SECONDS);
     match ended {
         Ended::Killed => {
