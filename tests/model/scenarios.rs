@@ -145,9 +145,11 @@ async fn c01_a_run_goes_on_from_what_a_dead_one_has_sent() {
             9,
         ),
         (small, Nth::Of("PutObject", "data/", 5), Fault::Stop, 5),
+        // Which segments stand after so many files is a matter of luck: the segments themselves
+        // are counted. Ten files make more than one only where time cuts.
         (
             by_time,
-            Nth::Of("PutObject", "data/", 5),
+            Nth::Of("PutObject", "/segments/", 2),
             Fault::KillAfter,
             3,
         ),
