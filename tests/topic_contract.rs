@@ -31,7 +31,7 @@ mod topic {
         let topic = policy::SnsTopic {
             topic_arn: arn.to_owned(),
             endpoint: Some(endpoint.to_owned()),
-            on: vec![],
+            notices: vec![],
         };
         SnsTopic::new(&topic, &Credentials::Ambient).unwrap()
     }

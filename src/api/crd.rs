@@ -124,6 +124,17 @@ mod tests {
         });
     }
 
+    /// kubectl reads these words as true or false, also where a field's name stands.
+    /// <https://yaml.org/type/bool.html>
+    #[test]
+    fn no_field_has_a_name_that_yaml_takes_for_a_truth_value() {
+        const WORDS: [&str; 8] = ["y", "n", "yes", "no", "on", "off", "true", "false"];
+        walk("spec", spec_schema(), &mut |path, _| {
+            let name = path.rsplit('.').next().unwrap_or(path);
+            assert!(!WORDS.contains(&name.to_lowercase().as_str()), "{path}");
+        });
+    }
+
     #[test]
     fn t03_nothing_in_the_spec_opens_the_pod() {
         const CLOSED: [&str; 9] = [

@@ -387,10 +387,10 @@ pub struct SnsTopic {
     #[schemars(length(min = 8, max = 256), regex(pattern = "^https?://"))]
     pub endpoint: Option<String>,
 
-    /// Which outcomes are told. Default: all of them.
+    /// Which notices are sent, such as [Failed, Recovered]. Default: all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
-    pub on: Vec<Notice>,
+    pub notices: Vec<Notice>,
 }
 
 /// What a notification is about.

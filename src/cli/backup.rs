@@ -206,7 +206,7 @@ async fn finish(
         source: &spec.source,
     };
     let sent = match SnsTopic::new(topic, credentials) {
-        Ok(sender) => notify(&sender, &topic.on, &origin, &report).await,
+        Ok(sender) => notify(&sender, &topic.notices, &origin, &report).await,
         Err(error) => {
             tracing::error!(error = %chain(&error), "notice not sent");
             Some(false)

@@ -291,7 +291,7 @@ mod tests {
             let topic = SnsTopic {
                 topic_arn: arn.to_owned(),
                 endpoint: None,
-                on: Vec::new(),
+                notices: Vec::new(),
             };
             let mut problems = Problems::default();
             check_topic(&topic, Place::Cluster, &mut problems);

@@ -9,12 +9,12 @@ use crate::plan::notice::{Attribute, Notice, Origin, notice};
 /// was sent; nothing where none is owed. The outcome of the run does not hang on it.
 pub async fn notify(
     topic: &SnsTopic,
-    on: &[Kind],
+    wanted: &[Kind],
     origin: &Origin<'_>,
     report: &RunReport,
 ) -> Option<bool> {
     let notice = notice(origin, report);
-    if !on.is_empty() && !on.contains(&notice.kind) {
+    if !wanted.is_empty() && !wanted.contains(&notice.kind) {
         return None;
     }
     match topic.publish(for_sns(&notice)).await {

@@ -177,7 +177,7 @@ spec:
     encryption: {{none: {{}}}}
     credentials: {{secret: {{name: s3-credentials}}}}
   notifications:
-    sns: {{topicArn: "{topic}", endpoint: "{moto}"}}
+    sns: {{topicArn: "{topic}", endpoint: "{moto}", notices: [Succeeded, Failed]}}
 "#,
         minio = stores.minio,
         moto = stores.moto,

@@ -30,9 +30,9 @@ impl Topic {
     }
 
     /// Writes the policy of a host that tells this topic.
-    fn tell(&self, host: &Host, on: &str) {
+    fn tell(&self, host: &Host, notices: &str) {
         let told = format!(
-            "  notifications: {{sns: {{topicArn: '{}', endpoint: '{}', on: [{on}]}}}}\n",
+            "  notifications: {{sns: {{topicArn: '{}', endpoint: '{}', notices: [{notices}]}}}}\n",
             self.arn,
             moto()
         );
