@@ -1,6 +1,6 @@
 //! The only place that asks the time.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// The host's clock, for what is compared with the host's own file times and shown to people.
 /// What orders restore points is the store's clock.
@@ -9,7 +9,7 @@ pub fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-/// A clock that never jumps, for durations.
+/// A clock that never jumps, for durations: the runtime's, which the model can move on.
 #[must_use]
 pub fn monotonic() -> Instant {
     Instant::now()

@@ -81,8 +81,8 @@ pub struct Head {
 pub struct Writer {
     /// The run's id.
     pub run: String,
-    /// Which attempt of it.
-    pub attempt: u32,
+    /// The epoch that it opened.
+    pub epoch: u64,
     /// Since when, by the store's clock.
     pub since: jiff::Timestamp,
     /// The process that writes, where that can be told.
@@ -106,15 +106,18 @@ pub struct Process {
 }
 
 impl Writer {
-    /// The name under which it writes: the run's id, and the attempt after the first one.
+    /// The name under which it writes: the run's id and the epoch, which never comes again. The
+    /// id alone would not do: a second attempt of a run bears it too.
     #[must_use]
     pub fn id(&self) -> String {
-        if self.attempt <= 1 {
-            self.run.clone()
-        } else {
-            format!("{}.{}", self.run, self.attempt)
-        }
+        writer_id(&self.run, self.epoch)
     }
+}
+
+/// The name under which a run writes in an epoch.
+#[must_use]
+pub fn writer_id(run: &str, epoch: u64) -> String {
+    format!("{run}.{epoch}")
 }
 
 /// `lease`: rewritten every two minutes by a run that lasts that long. Its age is read from the

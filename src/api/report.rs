@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::catalog::writer_id;
 use super::outcome::{Outcome, Reason};
 
 /// The version of [`RunReport`] that this build writes.
@@ -26,8 +27,9 @@ pub struct RunReport {
     pub version: u32,
     /// The run's id.
     pub run: String,
-    /// Which attempt of the run this is, from 1.
-    pub attempt: u32,
+    /// The epoch in which it wrote; 0 until the repository is open. With the run's id it makes
+    /// the name of its objects, and of the run that a person may approve.
+    pub epoch: u64,
     /// How far it came.
     pub phase: Phase,
     /// How it ended; absent until it has.
@@ -78,7 +80,7 @@ impl RunReport {
         Self {
             version: RUN_REPORT_VERSION,
             run: run.to_owned(),
-            attempt: 1,
+            epoch: 0,
             phase: Phase::Started,
             outcome: None,
             reason: None,
@@ -95,6 +97,12 @@ impl RunReport {
             warnings: Vec::new(),
             notice_sent: None,
         }
+    }
+
+    /// The name under which the run wrote its objects, and by which a person approves it.
+    #[must_use]
+    pub fn writer(&self) -> String {
+        writer_id(&self.run, self.epoch)
     }
 }
 

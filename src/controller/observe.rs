@@ -455,7 +455,7 @@ mod tests {
 
     #[test]
     fn a_last_word_is_read_from_the_container() {
-        let word = r#"{\"version\":1,\"run\":\"r1\",\"attempt\":1,\"phase\":\"Done\",\"outcome\":\"Partial\",\"reason\":\"EntriesNotCaptured\",\"startTime\":\"2026-11-02T02:01:00Z\",\"files\":{},\"bytes\":{}}"#;
+        let word = r#"{\"version\":1,\"run\":\"r1\",\"epoch\":1,\"phase\":\"Done\",\"outcome\":\"Partial\",\"reason\":\"EntriesNotCaptured\",\"startTime\":\"2026-11-02T02:01:00Z\",\"files\":{},\"bytes\":{}}"#;
         let job = job("r1", 1, "");
         let pod = |word: &str| {
             worker(

@@ -40,7 +40,8 @@ pub enum Decision {
 /// Decides about an entry of the source that belongs to `layout`.
 ///
 /// The journal speaks before the parent: what a dead run sent has superseded the parent's pin,
-/// which is then no longer current even where the file is as the parent has it.
+/// which is then no longer current even where the file is as the parent has it. A dead run that
+/// kept the parent's pin has superseded nothing.
 #[must_use]
 pub fn choose(
     now: &Identity,
@@ -58,15 +59,13 @@ pub fn choose(
             Decision::Describe
         };
     }
-    if let Some(journal) = journal {
-        return match (as_parent && journal.is_parents_pin, matches(&journal.known)) {
-            (true, _) => Decision::Keep,
-            (false, true) => Decision::Adopt,
-            (false, false) => Decision::Send,
-        };
-    }
-    if as_parent {
+    let superseded = journal.is_some_and(|journal| !journal.is_parents_pin);
+    if as_parent && !superseded {
         Decision::Keep
+    } else if journal.is_some_and(|journal| matches(&journal.known)) {
+        Decision::Adopt
+    } else if superseded {
+        Decision::Send
     } else if parent.is_some_and(|known| may_be_equal(known, now, layout)) {
         Decision::Compare
     } else {
@@ -191,6 +190,13 @@ mod tests {
             Some(known(file(1, 1))),
             Some(kept),
             Decision::Keep,
+        );
+        // What it kept is still current, so that other times alone send nothing.
+        check(
+            file(1, 3),
+            Some(known(file(1, 1))),
+            Some(kept),
+            Decision::Compare,
         );
     }
 

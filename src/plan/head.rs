@@ -10,6 +10,10 @@ use crate::api::report::Trouble;
 /// How long a writer is believed to be alive after its last sign of life.
 pub const LEASE_STALE_SECONDS: i64 = 5 * 60;
 
+/// How long after its last sign of life a writer may be sure that nobody has taken it for dead:
+/// well below the time after which others do.
+pub const LEASE_SURE_SECONDS: u64 = 3 * 60;
+
 /// How often a writer gives a sign of life.
 pub const LEASE_INTERVAL_SECONDS: u64 = 2 * 60;
 
@@ -34,8 +38,8 @@ pub fn initial(repository: &Repository, nonce: Uuid) -> Head {
     }
 }
 
-/// Opened for writing: the epoch grows, which fences every older writer. A writer that was still
-/// set is dead from here on.
+/// Opened for writing by a writer of the next epoch, which fences every older one. A writer that
+/// was still set is dead from here on.
 #[must_use]
 pub fn opened(head: &Head, writer: Writer, nonce: Uuid) -> Head {
     let mut dead = head.dead.clone();
@@ -43,7 +47,7 @@ pub fn opened(head: &Head, writer: Writer, nonce: Uuid) -> Head {
         remember(&mut dead, previous.id());
     }
     Head {
-        epoch: head.epoch + 1,
+        epoch: writer.epoch,
         writer: Some(writer),
         dead,
         nonce,
@@ -140,16 +144,6 @@ pub fn owes_publication(head: &Head) -> bool {
         .is_some_and(|commit| head.published < commit.sequence)
 }
 
-/// Which attempt of a run this is: one more than any that HEAD remembers.
-#[must_use]
-pub fn next_attempt(head: &Head, run: &str) -> u32 {
-    let of_writer = head.writer.iter().map(Writer::id);
-    let before = of_writer
-        .chain(head.dead.iter().cloned())
-        .filter_map(|id| attempt(&id, run));
-    before.max().map_or(1, |attempt| attempt + 1)
-}
-
 /// What to do about a writer that is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -182,15 +176,6 @@ fn remember(dead: &mut Vec<String>, id: String) {
     dead.push(id);
 }
 
-fn attempt(id: &str, run: &str) -> Option<u32> {
-    let rest = id.strip_prefix(run)?;
-    if rest.is_empty() {
-        Some(1)
-    } else {
-        rest.strip_prefix('.')?.parse().ok()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,10 +193,10 @@ mod tests {
         initial(&repository, Uuid::nil())
     }
 
-    fn writer(run: &str, attempt: u32) -> Writer {
+    fn writer(run: &str, epoch: u64) -> Writer {
         Writer {
             run: run.into(),
-            attempt,
+            epoch,
             since: jiff::Timestamp::UNIX_EPOCH,
             process: None,
         }
@@ -234,16 +219,16 @@ mod tests {
     #[test]
     fn opening_over_a_writer_makes_its_segments_the_journal() {
         let first = opened(&head(), writer("a", 1), Uuid::nil());
-        let second = opened(&first, writer("b", 1), Uuid::nil());
+        let second = opened(&first, writer("b", 2), Uuid::nil());
         assert_eq!(second.epoch, 2);
-        assert_eq!(second.dead, ["a"]);
+        assert_eq!(second.dead, ["a.1"]);
     }
 
     #[test]
     fn a_commit_uses_the_journal_up_and_owes_its_deletions() {
         let open = opened(
             &opened(&head(), writer("a", 1), Uuid::nil()),
-            writer("b", 1),
+            writer("b", 2),
             Uuid::nil(),
         );
         assert!(!owes_publication(&committed(
@@ -259,22 +244,18 @@ mod tests {
     }
 
     #[test]
-    fn attempts_of_one_run_are_counted_from_head_alone() {
-        assert_eq!(next_attempt(&head(), "a"), 1);
+    fn attempts_of_one_run_write_under_names_of_their_own() {
         let first = opened(&head(), writer("a", 1), Uuid::nil());
-        assert_eq!(next_attempt(&first, "a"), 2);
-        let again = opened(&first, writer("a", 2), Uuid::nil());
+        let second = opened(&first, writer("a", 2), Uuid::nil());
         let at = jiff::Timestamp::UNIX_EPOCH;
-        let second = released(&again, Reason::Interrupted, at, Uuid::nil());
-        assert_eq!(second.dead, ["a", "a.2"]);
-        assert_eq!(next_attempt(&second, "a"), 3);
-        assert_eq!(next_attempt(&second, "b"), 1);
+        let second = released(&second, Reason::Interrupted, at, Uuid::nil());
+        assert_eq!(second.dead, ["a.1", "a.2"]);
     }
 
     #[test]
     fn failures_are_counted_until_a_run_does_not_fail() {
         let fail = |head: &Head, at| {
-            let open = opened(head, writer("a", 1), Uuid::nil());
+            let open = opened(head, writer("a", head.epoch + 1), Uuid::nil());
             released(&open, Reason::AccessDenied, second(at), Uuid::nil())
         };
         let failed = fail(&fail(&head(), 10), 20);

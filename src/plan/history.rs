@@ -93,7 +93,7 @@ mod tests {
 
     fn report(run: &str, start: &str, outcome: Outcome) -> RunReport {
         serde_json::from_value(serde_json::json!({
-            "version": 1, "run": run, "attempt": 1, "phase": "Done",
+            "version": 1, "run": run, "epoch": 1, "phase": "Done",
             "outcome": outcome, "reason": "Complete", "message": "all is well",
             "startTime": start, "completionTime": start, "files": {}, "bytes": {},
         }))

@@ -33,10 +33,10 @@ impl Reporter {
     }
 
     /// The repository is open, after these runs had failed.
-    pub fn opened(&self, attempt: u32, trouble: Option<Trouble>) {
+    pub fn opened(&self, epoch: u64, trouble: Option<Trouble>) {
         self.tell(|report| {
             report.phase = Phase::Opened;
-            report.attempt = attempt;
+            report.epoch = epoch;
             report.trouble = trouble;
         });
     }

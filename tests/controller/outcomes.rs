@@ -12,7 +12,7 @@ fn play(directory: &Path, script: &str) {
 
 fn word(phase: &str, more: &str) -> String {
     format!(
-        r#"word {{"version":1,"run":"RUN","attempt":1,"phase":"{phase}",{more}"message":"as played","startTime":"2026-11-01T02:00:00Z","files":{{}},"bytes":{{}}}}"#
+        r#"word {{"version":1,"run":"RUN","epoch":1,"phase":"{phase}",{more}"message":"as played","startTime":"2026-11-01T02:00:00Z","files":{{}},"bytes":{{}}}}"#
     ) + "\n"
 }
 

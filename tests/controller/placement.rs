@@ -77,7 +77,7 @@ pub(crate) fn done(outcome: &str) -> String {
         "EntriesNotCaptured"
     };
     format!(
-        r#"word {{"version":1,"run":"RUN","attempt":1,"phase":"Done","outcome":"{outcome}","reason":"{reason}","message":"as played","startTime":"2026-11-01T02:00:00Z","completionTime":"2026-11-01T02:00:05Z","files":{{"uploaded":3}},"bytes":{{"uploaded":10}}}}"#
+        r#"word {{"version":1,"run":"RUN","epoch":1,"phase":"Done","outcome":"{outcome}","reason":"{reason}","message":"as played","startTime":"2026-11-01T02:00:00Z","completionTime":"2026-11-01T02:00:05Z","files":{{"uploaded":3}},"bytes":{{"uploaded":10}}}}"#
     ) + "\nexit 0\n"
 }
 

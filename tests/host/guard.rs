@@ -33,7 +33,9 @@ fn w02_a_source_that_lost_most_files_is_not_believed_until_a_person_says_so() {
     let documents = host.bucket("documents");
     assert_eq!(host.store.keys(&documents, DATA).len(), 20);
 
-    let approved = host.backup_with(&["--approve", &refused.run]).expect(0);
+    let approved = host
+        .backup_with(&["--approve", &refused.writer()])
+        .expect(0);
     assert_eq!(approved.files.deleted, 15);
     assert_eq!(host.store.keys(&documents, DATA).len(), 5);
     host.check_restore();
@@ -53,11 +55,13 @@ fn an_approval_holds_for_what_was_looked_at_and_for_no_later_loss() {
         fs::remove_file(host.root().join(format!("{index:02}.txt"))).unwrap();
     }
     let refused = host.backup().expect(27);
-    host.backup_with(&["--approve", &refused.run]).expect(0);
+    host.backup_with(&["--approve", &refused.writer()])
+        .expect(0);
     for index in 16..20 {
         fs::remove_file(host.root().join(format!("{index:02}.txt"))).unwrap();
     }
-    host.backup_with(&["--approve", &refused.run]).expect(27);
+    host.backup_with(&["--approve", &refused.writer()])
+        .expect(27);
 }
 
 #[test]
@@ -102,7 +106,9 @@ fn w02_another_directory_under_the_same_name_is_not_believed() {
     let refused = host
         .backup()
         .expect_words(27, &["another directory than it was", "--approve"]);
-    let approved = host.backup_with(&["--approve", &refused.run]).expect(0);
+    let approved = host
+        .backup_with(&["--approve", &refused.writer()])
+        .expect(0);
     assert_eq!(approved.files.uploaded, 0);
     assert_eq!(
         host.store

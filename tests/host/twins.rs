@@ -46,7 +46,7 @@ fn p05_of_one_run_that_was_started_twice_the_first_is_fenced() {
     file(&host.root(), "written/between.txt", "the two");
     let second = host.backup_with(&["--run-id", "nightly"]).expect(0);
     assert_eq!(
-        (second.attempt, second.restore_point.unwrap().sequence),
+        (second.epoch, second.restore_point.unwrap().sequence),
         (2, 1)
     );
     proxy.release();

@@ -8,7 +8,7 @@ use crate::files::Files;
 use crate::invariants::run_of;
 use crate::mutations;
 use crate::process::{Fault, Nth};
-use crate::scene::{Ended, LEASE_SECONDS, Scene, writer};
+use crate::scene::{Ended, LEASE_SECONDS, Scene};
 use crate::world::Settings;
 
 /// Of how many requests a run is thought to consist when a fault is placed by chance.
@@ -109,7 +109,7 @@ async fn play_runs(
         between_runs(scene, rng);
         // A Job starts a pod again for the same run. Not so if another run has committed since:
         // HEAD then remembers neither it nor its attempts.
-        let is_retried = number > 1 && rng.u8(0..5) == 0 && !scene.is_forgotten(run_of(&name));
+        let is_retried = number > 1 && rng.u8(0..5) == 0;
         if is_retried {
             name = format!("{}#{number}", run_of(&name));
         } else {
@@ -231,7 +231,7 @@ async fn overtake(
     statistics.overtaken += 1;
     scene.world.advance(LEASE_SECONDS);
     between_runs(scene, rng);
-    let is_same_run = rng.bool() && !scene.is_forgotten(run_of(name));
+    let is_same_run = rng.bool();
     let twin = if is_same_run {
         format!("{}#twin", run_of(name))
     } else {
@@ -258,7 +258,7 @@ fn after(scene: &mut Scene, rng: &mut fastrand::Rng, ended: &Ended, statistics: 
                 statistics.failed += 1;
             }
             if report.reason == Some(Reason::SourceSuspicious) && rng.bool() {
-                scene.spec.approved_run = Some(writer(report));
+                scene.spec.approved_run = Some(report.writer());
             }
         }
     }

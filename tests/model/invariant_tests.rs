@@ -91,7 +91,7 @@ impl Forger {
         let since = jiff::Timestamp::UNIX_EPOCH;
         let writer = Writer {
             run: self.name.clone(),
-            attempt: 1,
+            epoch: before.epoch + 1,
             since,
             process: None,
         };

@@ -331,12 +331,12 @@ impl View {
         self.head.as_ref().is_some_and(|head| self.writes(head))
     }
 
-    /// Whether this very attempt is HEAD's writer.
+    /// Whether this very process is HEAD's writer.
     fn writes(&self, head: &Head) -> bool {
         let (Some(own), Some(writer)) = (&self.own, &head.writer) else {
             return false;
         };
-        own.run == writer.run && own.attempt == writer.attempt
+        own.run == writer.run && own.epoch == writer.epoch
     }
 }
 

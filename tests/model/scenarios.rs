@@ -1,6 +1,7 @@
 //! Single histories, each for one row of the list of faults.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use backstay::adapters::store::{Attributes, Condition, Put, Store};
 use backstay::api::outcome::{Outcome, Reason};
@@ -9,10 +10,10 @@ use backstay::api::run::SourceIdentity;
 use bytes::Bytes;
 
 use crate::engine;
-use crate::files::{Body, EACCES, Files};
+use crate::files::{Body, EACCES, Files, NodeId};
 use crate::invariants::STRANGER;
 use crate::process::{Fault, Nth};
-use crate::scene::{Ended, LEASE_SECONDS, Scene, writer};
+use crate::scene::{Ended, LEASE_SECONDS, Scene};
 use crate::world::{Settings, Version, crc64};
 
 const MEBIBYTE: usize = 1 << 20;
@@ -167,6 +168,51 @@ async fn c01_a_run_goes_on_from_what_a_dead_one_has_sent() {
     }
 }
 
+/// A process that was stopped for long wakes up after another run has committed: it may not
+/// supersede what that one pins, even where it finds the version that it expects.
+#[tokio::test]
+async fn p05_a_run_that_slept_too_long_writes_nothing_more() {
+    let mut scene = backed_up().await;
+    scene.spec.concurrency = 1;
+    // With a dead run behind it, a run asks for each file whether its pin is still current.
+    let die = vec![(Nth::Of("PutObject", "/HEAD", 0), Fault::KillAfter)];
+    scene.run("dead", die).await.unwrap();
+    let of_all = |scene: &Scene, act: fn(&mut Files, NodeId)| {
+        alter(scene, |files| {
+            for number in 0..10 {
+                let id = files.find(format!("file-{number}").as_bytes()).unwrap();
+                act(files, id);
+            }
+        });
+    };
+    of_all(&scene, |files, id| files.set_mtime(id, 7));
+    alter(&scene, |files| {
+        let id = files.find(b"file-0").unwrap();
+        files.write(id, b"written".to_vec());
+    });
+    let sleep = vec![(Nth::Of("HeadObject", "data/", 3), Fault::Pause)];
+    let sleeper = scene.start("sleeper", sleep);
+    let sleeper = scene.until_paused(sleeper).await.unwrap().err().unwrap();
+    wait(&scene);
+    let other = reported(&mut scene, "other").await;
+    assert_eq!((other.files.uploaded, other.files.metadata_only), (1, 9));
+    of_all(&scene, |files, id| files.write(id, b"changed".to_vec()));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(LEASE_SECONDS.unsigned_abs())).await;
+    tokio::time::resume();
+    let Ended::Reported(report) = scene.resume(sleeper).await.unwrap() else {
+        panic!("killed")
+    };
+    assert_eq!(report.reason, Some(Reason::Fenced));
+    for number in 1..10 {
+        let key = data_key(&format!("file-{number}"));
+        let state = scene.world.state();
+        let bucket = state.bucket(engine::REST_BUCKET).unwrap();
+        assert_eq!(bucket.keys[&key].len(), 1, "{key} was superseded");
+    }
+    scene.check_all_restore().unwrap();
+}
+
 #[tokio::test]
 async fn w02_a_mass_deletion_waits_for_a_person() {
     let mut scene = backed_up().await;
@@ -183,7 +229,7 @@ async fn w02_a_mass_deletion_waits_for_a_person() {
     scene.spec.approved_run = Some("first".to_owned());
     let again = reported(&mut scene, "again").await;
     assert_eq!(again.reason, Some(Reason::SourceSuspicious));
-    scene.spec.approved_run = Some(writer(&refused));
+    scene.spec.approved_run = Some(refused.writer());
     let approved = reported(&mut scene, "approved").await;
     assert_eq!(approved.outcome, Some(Outcome::Succeeded));
     assert_eq!(scene.points.len(), 2);
@@ -198,7 +244,7 @@ async fn k12_another_source_under_the_same_name_waits_for_a_person() {
     };
     let refused = reported(&mut scene, "refused").await;
     assert_eq!(refused.reason, Some(Reason::SourceSuspicious));
-    scene.spec.approved_run = Some(writer(&refused));
+    scene.spec.approved_run = Some(refused.writer());
     let adopted = reported(&mut scene, "adopted").await;
     assert_eq!(adopted.outcome, Some(Outcome::Succeeded));
     assert_eq!(

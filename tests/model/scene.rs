@@ -9,7 +9,7 @@ use backstay::api::outcome::{Outcome, Reason};
 use backstay::api::report::RunReport;
 use backstay::api::run::RunSpec;
 use backstay::plan::location::Location;
-use backstay::plan::{head, place};
+use backstay::plan::place;
 use backstay::worker::backup::{Cuts, Order};
 
 use crate::audit::Log;
@@ -17,7 +17,7 @@ use crate::engine;
 use crate::files::Files;
 use crate::invariants::{Invariants, run_of};
 use crate::process::{Fault, Handle, Nth};
-use crate::reader::{self, RestorePoint};
+use crate::reader::RestorePoint;
 use crate::tree::{SimTree, Snapshot};
 use crate::world::{Settings, World};
 
@@ -166,23 +166,6 @@ impl Scene {
         }
     }
 
-    /// Whether HEAD has forgotten a run that has written segments.
-    pub(crate) fn is_forgotten(&self, run: &str) -> bool {
-        let state = self.world.state();
-        let Some(head) = reader::head_of(&state, &self.location) else {
-            return false;
-        };
-        let newest = self
-            .points
-            .last_key_value()
-            .map(|(_, point)| point.commit.run.as_str());
-        let segments = self.location.segments(run);
-        let has_written = state
-            .list(&self.location.bucket, &segments, None)
-            .is_ok_and(|page| !page.keys.is_empty());
-        has_written && newest != Some(run) && head::next_attempt(&head, run) == 1
-    }
-
     /// Lets a run that stands still go on to its end.
     pub(crate) async fn resume(&mut self, run: Running) -> Result<Ended, String> {
         self.log.note(format!("run {} goes on", run.name));
@@ -202,7 +185,7 @@ impl Scene {
             return Err("I6: a run without faults was killed".to_owned());
         };
         if report.reason == Some(Reason::SourceSuspicious) && self.spec.approved_run.is_none() {
-            self.spec.approved_run = Some(writer(&report));
+            self.spec.approved_run = Some(report.writer());
             let again = Box::pin(self.run_cleanly(&format!("{name}-approved"))).await;
             self.spec.approved_run = None;
             return again;
@@ -268,14 +251,6 @@ impl Scene {
         let living = self.tree.living();
         let end = period.end.min(living.snapshots.len() - 1);
         living.snapshots[period.begin..=end].to_vec()
-    }
-}
-
-/// The name under which a run wrote.
-pub(crate) fn writer(report: &RunReport) -> String {
-    match report.attempt {
-        0 | 1 => report.run.clone(),
-        attempt => format!("{}.{attempt}", report.run),
     }
 }
 

@@ -43,7 +43,7 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::head::{swap, write_once};
-use super::lease::Alive;
+use super::lease::{Alive, Signs};
 use super::progress::Progress;
 use super::report::Reporter;
 use super::repository::Held;
@@ -184,10 +184,12 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let writer = held.head.writer.clone().ok_or_else(Failure::fenced)?;
         // It is set here and nowhere else.
         let _ = self.writer.set(writer.id());
-        reporter.opened(writer.attempt, held.head.trouble.clone());
+        reporter.opened(writer.epoch, held.head.trouble.clone());
         let alive = Alive::start(self.store.clone(), self.location.clone(), self.run.clone());
         let held = Arc::new(Mutex::new(held));
-        let ended = self.write(reporter, &repository, &held, &writer).await;
+        let ended = self
+            .write(reporter, &repository, &held, alive.signs(), &writer)
+            .await;
         drop(alive);
         if let Err(failure) = &ended {
             self.release(&*held.lock().await, failure.reason).await;
@@ -201,6 +203,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         reporter: &Reporter,
         repository: &Repository,
         held: &Arc<Mutex<Held>>,
+        signs: Arc<Signs>,
         writer: &Writer,
     ) -> Result<RestorePoint, Failure> {
         let parent = self.parent(&held.lock().await.head).await?;
@@ -213,7 +216,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             self.settle_debts(held, commit).await?;
         }
         let trusts_parent = self.prepare(repository, held, parent).await?;
-        let session = Session::new(held.clone(), writer.id(), parent.is_some()).await;
+        let session = Session::new(held.clone(), signs, writer.id(), parent.is_some()).await;
         let copied = self.copy(&Arc::new(session), parent, trusts_parent).await?;
         let mut held = held.lock().await;
         if let Some((reference, commit)) = parent

@@ -197,7 +197,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
     async fn become_writer(&self, held: Held) -> Result<Held, Failure> {
         let writer = Writer {
             run: self.run.clone(),
-            attempt: head::next_attempt(&held.head, &self.run),
+            epoch: held.head.epoch + 1,
             since: self.store.last_answer().unwrap_or_else(clock::now),
             process: process::this(),
         };

@@ -3,7 +3,8 @@
 //! # Consistency
 //! A write that was refused by its condition, or whose reply was lost, is looked at before
 //! anything else: what stands there may be this very content, sent by this run or by a dead one,
-//! and is then pinned. Anything else is written over only after HEAD has been read again (P4).
+//! and is then pinned. Anything else is written over only after HEAD has been read again (P4). A run that
+//! was silent for long reads HEAD before it writes anything.
 
 use std::sync::Arc;
 
@@ -227,6 +228,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
     {
         let mut condition = place.condition.clone();
         for _ in 0..SENDS_MAX {
+            self.before_writing(session).await?;
             let error = match send(condition.clone()).await {
                 Ok(written) => return Ok(written),
                 Err(error) => error,

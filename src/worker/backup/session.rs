@@ -13,11 +13,13 @@ use crate::api::catalog::Head;
 use crate::api::policy::DeletionPolicy;
 use crate::worker::failure::Failure;
 use crate::worker::head::{require_held, swap};
+use crate::worker::lease::Signs;
 use crate::worker::repository::Held;
 
 /// What all sends of one run share.
 pub(super) struct Session {
     held: Arc<Mutex<Held>>,
+    signs: Arc<Signs>,
     /// The name under which this run writes.
     pub(super) writer: String,
     /// The runs whose segments are the journal, oldest first.
@@ -28,10 +30,16 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) async fn new(held: Arc<Mutex<Held>>, writer: String, supersedes: bool) -> Self {
+    pub(super) async fn new(
+        held: Arc<Mutex<Held>>,
+        signs: Arc<Signs>,
+        writer: String,
+        supersedes: bool,
+    ) -> Self {
         let dead = held.lock().await.head.dead.clone();
         Self {
             held,
+            signs,
             writer,
             dead,
             supersedes,
@@ -78,9 +86,22 @@ impl<S: Store, T: Tree> Backup<S, T> {
             .copied()
     }
 
+    /// Makes sure before every data write that nobody has opened the repository over this run,
+    /// which may have been stopped for hours: what it wrote then would supersede a version that
+    /// a newer restore point pins. HEAD is read only where the signs of life leave room for it.
+    pub(super) async fn before_writing(&self, session: &Session) -> Result<(), Failure> {
+        if session.signs.are_fresh() {
+            return Ok(());
+        }
+        let held = session.held.lock().await;
+        require_held(&*self.store, &self.location, &held).await?;
+        session.signs.confirm();
+        Ok(())
+    }
+
     /// Makes sure that this run is still the writer, before it writes over a version that it did
-    /// not expect (P4). What a dead run of ours
-    /// has left there, or a policy that keeps what is gone, is not foreign.
+    /// not expect (P4). What a dead run of ours has left there, or a policy that keeps what is
+    /// gone, is not foreign.
     pub(super) async fn before_overwriting(&self, session: &Session) -> Result<(), Failure> {
         let held = session.held.lock().await;
         require_held(&*self.store, &self.location, &held).await?;
