@@ -14,6 +14,7 @@ mod interrupted;
 mod names;
 mod notices;
 mod objects;
+mod output;
 mod policies;
 mod proxy;
 mod refusals;

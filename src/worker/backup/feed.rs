@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::capture::Captured;
@@ -17,6 +17,10 @@ use crate::worker::failure::Failure;
 /// How many steps may wait behind a row that is still on its way. Each is a row of a few hundred
 /// bytes, a run of unchanged rows, or less.
 const STEPS_MAX: usize = 8192;
+
+/// How many segments may be cut and not yet written. One, and the one that is being filled: each
+/// keeps a segment of the parent in memory.
+const CUTS_MAX: usize = 1;
 
 /// Where segments are cut. The model test cuts small trees as a run cuts large ones.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +57,9 @@ pub(super) enum Step {
     Pending(Pending),
     /// A row is not there any more; with the object that it pinned, where it pinned one.
     Dropped(Option<Box<Gone>>),
-    /// The rows since the last cut make a segment.
-    Cut,
+    /// The rows since the last cut make a segment. What it holds is given back when that has
+    /// been written.
+    Cut(OwnedSemaphorePermit),
 }
 
 /// A run of rows of one segment of the parent.
@@ -93,6 +98,7 @@ impl From<ParentRow> for Kept {
 pub(super) struct Feed {
     steps: mpsc::Sender<Step>,
     cuts: Cuts,
+    unwritten: Arc<Semaphore>,
     /// Unchanged rows that have not been passed on yet, because more may follow.
     kept: Option<Kept>,
     /// The rows since the last cut.
@@ -109,6 +115,7 @@ impl Feed {
         let feed = Self {
             steps,
             cuts,
+            unwritten: Arc::new(Semaphore::new(CUTS_MAX)),
             kept: None,
             rows: 0,
             is_touched: false,
@@ -159,10 +166,12 @@ impl Feed {
         }
     }
 
-    /// Ends the segment here.
+    /// Ends the segment here, when the one before it has been written.
     pub(super) async fn cut(&mut self) {
         self.flush().await;
-        self.send(Step::Cut).await;
+        let permit = self.unwritten.clone().acquire_owned().await;
+        self.send(Step::Cut(permit.expect("nobody closes the semaphore")))
+            .await;
         self.rows = 0;
         self.is_touched = false;
         self.started = clock::monotonic();

@@ -77,7 +77,7 @@ impl<S: Store, T: Tree> Segments<S, T> {
 
     async fn take(&mut self, step: Step) -> Result<(), Failure> {
         let taken = match step {
-            Step::Cut => return self.cut().await,
+            Step::Cut(_permit) => return self.cut().await,
             Step::Keep(kept) => self.keep(kept).await,
             Step::Stale(row) => self.push_stale(&row).await,
             Step::Pending(pending) => self.push_pending(pending).await,
