@@ -103,6 +103,7 @@ fn row(number: usize, random: &mut fastrand::Rng) -> Row {
         .collect();
     Row {
         pin: Some(Pin {
+            compressed: None,
             bucket: if kind == "jpg" { "media" } else { "documents" }.to_owned(),
             key: key::data_key("production/files/share", path.as_bytes()),
             version,

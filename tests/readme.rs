@@ -31,3 +31,17 @@ fn the_smallest_policy_of_the_readme_is_the_example() {
         "README.md shows another policy than smallest.yaml"
     );
 }
+
+#[test]
+fn the_presets_are_those_that_the_page_lists() {
+    use backstay::api::policy::Preset;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/categories.md")).unwrap();
+    for preset in [Preset::Documents, Preset::Photos, Preset::Database] {
+        let row = format!("| `{preset:?}` | {} |\n", preset.extensions().join(" "));
+        assert!(
+            page.contains(&row),
+            "docs/categories.md lacks this row:\n{row}"
+        );
+    }
+}

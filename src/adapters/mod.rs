@@ -9,6 +9,7 @@
 mod beneath;
 pub mod clock;
 pub mod cluster;
+pub mod codec;
 pub mod credentials;
 pub mod mounted;
 pub mod process;

@@ -144,6 +144,8 @@ pub struct Attributes {
     pub token: Option<String>,
     /// The storage class, by S3's name.
     pub storage_class: Option<&'static str>,
+    /// How the bytes are compressed, by HTTP's name.
+    pub content_encoding: Option<&'static str>,
 }
 
 /// What must hold for a write to happen.

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::outcome::Outcome;
+use super::policy::CompressionAlgorithm;
 use super::report::{NotCaptured, Trouble};
 use super::run::SourceIdentity;
 
@@ -422,6 +423,17 @@ pub struct Pin {
     pub crc64: u64,
     /// SHA-256 of the original content.
     pub sha256: Sha256,
+    /// How the object is compressed, where it is.
+    pub compressed: Option<Compressed>,
+}
+
+/// How the bytes of an object differ from the content of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compressed {
+    /// What unpacks them.
+    pub algorithm: CompressionAlgorithm,
+    /// How many there are.
+    pub size: u64,
 }
 
 /// One path that a commit drops, and the object that a delete marker shall hide.

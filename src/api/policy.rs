@@ -171,13 +171,75 @@ pub struct Category {
     /// The S3 storage class of new objects, such as STANDARD_IA. Default: the bucket's STANDARD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<StorageClass>,
+
+    /// Compresses files on their way. Without it they are stored byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
+}
+
+/// Which files of a category are stored compressed. A file that a sample shows not to shrink is
+/// stored as it is. An object keeps its name and says in Content-Encoding how it is compressed;
+/// a restore gives back the original, a plain download the compressed bytes.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Compression {
+    /// Zstd is faster and smaller, Gzip is what every browser and tool unpacks.
+    pub algorithm: CompressionAlgorithm,
+
+    /// Which files, by extension without a dot, in any case, such as [csv, sql]. Default: every
+    /// file of the category.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 32), regex(pattern = "^[^./]+$"))
+    )]
+    pub extensions: Vec<String>,
+
+    /// The smallest file that is compressed, in bytes or with Ki, Mi or Gi, such as 1Mi.
+    /// Default: 4Ki.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16), regex(pattern = "^[0-9]+([KMG]i)?$"))]
+    pub minimum_size: Option<String>,
+}
+
+/// How content is compressed. Zstd is faster and smaller, Gzip is what every browser unpacks.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CompressionAlgorithm {
+    /// <https://www.rfc-editor.org/rfc/rfc8878>
+    Zstd,
+    /// <https://www.rfc-editor.org/rfc/rfc1952>
+    Gzip,
+}
+
+impl CompressionAlgorithm {
+    /// The word that HTTP's Content-Encoding uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Zstd => "zstd",
+            Self::Gzip => "gzip",
+        }
+    }
+
+    /// The algorithm that a word of Content-Encoding names.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Zstd, Self::Gzip]
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == word)
+    }
 }
 
 /// Which files belong to a category: those with one of the extensions, or under one of the paths.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("has(self.extensions) || has(self.paths)").message("match needs extensions or paths; leave match out for the category that takes the rest"))]
+#[x_kube(validation = Rule::new("has(self.preset) || has(self.extensions) || has(self.paths)").message("match needs preset, extensions or paths; leave match out for the category that takes the rest"))]
 pub struct CategoryMatch {
+    /// A ready list of extensions, besides those below: Documents (office files, PDF, text),
+    /// Photos (pictures, also raw ones) or Database (dumps and exports).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+
     /// Extensions without a dot, in any case: jpg takes photo.JPG too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
@@ -190,6 +252,40 @@ pub struct CategoryMatch {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
     pub paths: Vec<String>,
+}
+
+/// A ready list of extensions: Documents, Photos or Database.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// Office files, PDF, text, mail.
+    Documents,
+    /// Pictures, also raw ones of cameras.
+    Photos,
+    /// Dumps, exports and tables.
+    Database,
+}
+
+impl Preset {
+    /// The extensions, in lower case.
+    #[must_use]
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Documents => &[
+                "doc", "docm", "docx", "dot", "dotx", "eml", "epub", "key", "md", "msg", "numbers",
+                "odg", "odp", "ods", "odt", "pages", "pdf", "pps", "ppsx", "ppt", "pptm", "pptx",
+                "ps", "rtf", "tex", "txt", "vsd", "vsdx", "xls", "xlsb", "xlsm", "xlsx", "xps",
+            ],
+            Self::Photos => &[
+                "arw", "avif", "bmp", "cr2", "cr3", "dng", "gif", "heic", "heif", "jpeg", "jpg",
+                "jxl", "nef", "orf", "png", "psd", "raf", "raw", "rw2", "svg", "tif", "tiff",
+                "webp",
+            ],
+            Self::Database => &[
+                "accdb", "bak", "bson", "csv", "db", "dbf", "dmp", "dump", "mdb", "parquet", "rdb",
+                "sql", "sqlite", "sqlite3", "trn", "tsv", "xml",
+            ],
+        }
+    }
 }
 
 /// The S3 storage class of new objects. Default: the bucket's STANDARD. The two archive classes are

@@ -1,9 +1,8 @@
 //! Which category takes a file: the first one that matches.
 
-use std::collections::HashSet;
-
+use super::extensions::Extensions;
 use super::filter::Patterns;
-use crate::api::policy::Category;
+use crate::api::policy::{Category, Preset};
 
 /// The categories of a policy, ready to be asked.
 #[derive(Clone, Debug)]
@@ -14,8 +13,7 @@ enum Rule {
     /// Takes whatever those before it did not.
     Rest,
     Matching {
-        /// Folded to lower case.
-        extensions: HashSet<Vec<u8>>,
+        extensions: Extensions,
         paths: Patterns,
     },
 }
@@ -51,10 +49,7 @@ impl Categories {
     /// does.
     #[must_use]
     pub fn first_match(&self, path: &[u8]) -> Option<usize> {
-        let extension = extension(path).map(folded);
-        self.0
-            .iter()
-            .position(|rule| rule.takes(path, extension.as_deref()))
+        self.0.iter().position(|rule| rule.takes(path))
     }
 }
 
@@ -69,39 +64,22 @@ impl Rule {
             text: matches.paths[unusable.index].clone(),
             problem: unusable.problem,
         })?;
-        let extensions = matches
-            .extensions
-            .iter()
-            .map(|extension| folded(extension.as_bytes()))
-            .collect();
-        Ok(Self::Matching { extensions, paths })
+        let preset = matches.preset.map_or(&[][..], Preset::extensions);
+        let named = matches.extensions.iter().map(String::as_str);
+        Ok(Self::Matching {
+            extensions: Extensions::new(named.chain(preset.iter().copied())),
+            paths,
+        })
     }
 
-    fn takes(&self, path: &[u8], extension: Option<&[u8]>) -> bool {
+    fn takes(&self, path: &[u8]) -> bool {
         match self {
             Self::Rest => true,
             Self::Matching { extensions, paths } => {
-                extension.is_some_and(|extension| extensions.contains(extension))
-                    || paths.takes_with_parents(path) == Some(true)
+                extensions.take(path) || paths.takes_with_parents(path) == Some(true)
             }
         }
     }
-}
-
-/// What stands after the last dot of the name, unless that dot is the first byte.
-fn extension(path: &[u8]) -> Option<&[u8]> {
-    let name = path.rsplit(|byte| *byte == b'/').next()?;
-    match name.iter().rposition(|byte| *byte == b'.')? {
-        0 => None,
-        dot => Some(&name[dot + 1..]),
-    }
-}
-
-fn folded(text: &[u8]) -> Vec<u8> {
-    str::from_utf8(text).map_or_else(
-        |_| text.to_ascii_lowercase(),
-        |text| text.to_lowercase().into_bytes(),
-    )
 }
 
 #[cfg(test)]
@@ -112,6 +90,7 @@ mod tests {
     fn category(name: &str, extensions: &[&str], paths: &[&str]) -> Category {
         let owned = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
         let matches = CategoryMatch {
+            preset: None,
             extensions: owned(extensions),
             paths: owned(paths),
         };
@@ -121,6 +100,7 @@ mod tests {
             matches: (!is_rest).then_some(matches),
             bucket: "bucket".to_owned(),
             storage_class: None,
+            compression: None,
         }
     }
 

@@ -29,7 +29,8 @@ pub enum Decision {
     Keep,
     /// No content of its own: a new row without an object.
     Describe,
-    /// The same size at other times: read and hash it; equal content keeps the parent's pin.
+    /// The same size at other times: read and hash it; equal content keeps the pin that is
+    /// current, the journal's or else the parent's.
     Compare,
     /// A dead run has sent this very content: take its pin over, if it is still current.
     Adopt,
@@ -64,9 +65,11 @@ pub fn choose(
         Decision::Keep
     } else if journal.is_some_and(|journal| matches(&journal.known)) {
         Decision::Adopt
-    } else if superseded {
-        Decision::Send
-    } else if parent.is_some_and(|known| may_be_equal(known, now, layout)) {
+    } else if journal
+        .map(|journal| &journal.known)
+        .or(parent)
+        .is_some_and(|known| may_be_equal(known, now, layout))
+    {
         Decision::Compare
     } else {
         Decision::Send
@@ -175,12 +178,10 @@ mod tests {
             known: known(file(2, 2)),
             is_parents_pin: false,
         };
-        check(
-            file(1, 1),
-            Some(known(file(1, 1))),
-            Some(sent),
-            Decision::Send,
-        );
+        let parent = Some(known(file(1, 1)));
+        check(file(1, 1), parent, Some(sent), Decision::Send);
+        // Only its times changed since: it is compared with what the dead run sent.
+        check(file(2, 3), parent, Some(sent), Decision::Compare);
         let kept = Journalled {
             known: known(file(1, 1)),
             is_parents_pin: true,

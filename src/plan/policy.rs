@@ -18,7 +18,7 @@ use super::prefix;
 use super::problem::{Problem, ProblemKind, Problems};
 use super::schedule::{self, Owner, Schedule};
 use super::worker::ValidWorker;
-use super::{bounds, names, storage};
+use super::{bounds, compression, names, storage};
 
 /// The directory at which a claim is mounted in a worker.
 pub const CLAIM_ROOT: &str = "/source";
@@ -212,6 +212,12 @@ fn check_categories(categories: &[Category], problems: &mut Problems) {
                 "is the name of another category already",
             );
         }
+        if let Some(Err(message)) = category.compression.as_ref().map(compression::Rule::new) {
+            let compression = category.compression.as_ref();
+            let text = compression.and_then(|compression| compression.minimum_size.as_deref());
+            let field = format!("{field}.compression.minimumSize");
+            problems.add(field, text.unwrap_or_default(), message);
+        }
         let Some(matches) = &category.matches else {
             if index + 1 < categories.len() {
                 let message = "must stand last without a match: those after it would never be used";
@@ -219,8 +225,8 @@ fn check_categories(categories: &[Category], problems: &mut Problems) {
             }
             continue;
         };
-        if matches.extensions.is_empty() && matches.paths.is_empty() {
-            let message = "needs extensions or paths; leave it out to take what is left";
+        if matches.preset.is_none() && matches.extensions.is_empty() && matches.paths.is_empty() {
+            let message = "needs preset, extensions or paths; leave it out to take what is left";
             problems.add(format!("{field}.match"), "", message);
         }
         if let Err(error) = Categories::new(std::slice::from_ref(category)) {
@@ -593,6 +599,10 @@ worker: {concurrency: 4, activeDeadlineSeconds: 600}
             "name: photos",
             "spec.categories[1].name \"photos\" is the name of",
         );
+    }
+
+    #[test]
+    fn every_problem_of_a_category_is_told_with_its_remedy() {
         check("extensions: [jpg]", "extensions: ['.jpg']", "without a dot");
         check(
             "extensions: [jpg]",
@@ -615,9 +625,14 @@ worker: {concurrency: 4, activeDeadlineSeconds: 600}
             "must stand last without a match",
         );
         check(
+            "bucket: acme-rest",
+            "bucket: acme-rest, compression: {algorithm: Zstd, minimumSize: 1X}",
+            "compression.minimumSize \"1X\" is not a size: write bytes",
+        );
+        check(
             "match: {extensions: [jpg]}",
             "match: {}",
-            "needs extensions or paths",
+            "needs preset, extensions or paths",
         );
         check(
             "bucket: acme-rest",
@@ -734,6 +749,7 @@ worker: {concurrency: 4, activeDeadlineSeconds: 600}
             .map(|index| Category {
                 name: format!("c{index}"),
                 matches: Some(crate::api::policy::CategoryMatch {
+                    preset: None,
                     extensions: Vec::new(),
                     paths: patterns.clone(),
                 }),

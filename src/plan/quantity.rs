@@ -38,6 +38,12 @@ pub fn nano_units(text: &str) -> Option<u128> {
     Some(whole.checked_mul(*unit)? + fraction.checked_mul(*unit)? / tenths)
 }
 
+/// The value of a quantity in whole bytes; `None` for what is not a quantity, or too much.
+#[must_use]
+pub fn bytes(text: &str) -> Option<u64> {
+    u64::try_from(nano_units(text)? / NANO).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

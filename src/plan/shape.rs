@@ -149,7 +149,7 @@ mod tests {
         spec["storage"]["encryption"]["s3"]["key"] = json!(1);
         spec["deletions"] = json!({"maxPercent": "many"});
         spec["suspend"] = json!("no");
-        let unknown = "spec.categories[0].buckets is not a known field; known are bucket, match, \
+        let unknown = "spec.categories[0].buckets is not a known field; known are bucket, compression, match, \
                        name, storageClass";
         check_told(
             &spec,

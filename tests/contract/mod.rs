@@ -50,6 +50,7 @@ pub(crate) fn attributes(body: &[u8]) -> Attributes {
         sha256: Some(sha256(body)),
         token: Some("a-token".to_owned()),
         storage_class: None,
+        content_encoding: None,
     }
 }
 

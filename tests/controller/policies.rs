@@ -50,7 +50,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "[{name: all, bucket: acme-backup}]",
         "[{name: all, match: {}, bucket: acme-backup}]",
-        "match needs extensions or paths",
+        "match needs preset, extensions or paths",
     ),
     (
         "bucket: acme-backup",

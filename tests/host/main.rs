@@ -7,6 +7,7 @@
 )]
 
 mod categories;
+mod compression;
 mod guard;
 mod host;
 mod image;

@@ -95,7 +95,7 @@ const MISTAKES: &[Mistake] = &[
     (
         "{extensions: [jpg], paths: [\"photos/**\"]}",
         "{}",
-        &["spec.categories[1].match", "extensions or paths"],
+        &["spec.categories[1].match", "preset, extensions or paths"],
     ),
     (
         "-photos}",

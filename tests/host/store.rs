@@ -124,6 +124,13 @@ impl Store {
         })
     }
 
+    /// How an object says that it is encoded.
+    pub(crate) fn encoding(&self, bucket: &str, key: &str) -> Option<String> {
+        let request = self.client.head_object().bucket(bucket).key(key);
+        let answer = self.wait(request.send()).unwrap();
+        answer.content_encoding
+    }
+
     pub(crate) fn put(&self, bucket: &str, key: &str, body: &[u8]) {
         let request = self.client.put_object().bucket(bucket).key(key);
         self.wait(request.body(body.to_vec().into()).send())

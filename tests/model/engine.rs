@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use backstay::api::policy::{Category, CategoryMatch, Deletions, Storage};
+use backstay::api::policy::{
+    Category, CategoryMatch, Compression, CompressionAlgorithm, Deletions, Storage,
+};
 use backstay::api::report::RunReport;
 use backstay::api::run::{RUN_SPEC_VERSION, RunSpec, SourceIdentity};
 use backstay::plan::location::Location;
@@ -120,11 +122,22 @@ pub(crate) fn tables(extensions: &[&str]) -> Category {
     Category {
         name: "tables".to_owned(),
         matches: Some(CategoryMatch {
+            preset: None,
             extensions: extensions.iter().map(ToString::to_string).collect(),
             paths: Vec::new(),
         }),
         bucket: TABLES_BUCKET.to_owned(),
         storage_class: None,
+        compression: None,
+    }
+}
+
+/// Compression of whatever is not empty.
+pub(crate) fn compressed(algorithm: CompressionAlgorithm) -> Compression {
+    Compression {
+        algorithm,
+        extensions: Vec::new(),
+        minimum_size: Some("0".to_owned()),
     }
 }
 
@@ -134,5 +147,6 @@ fn rest() -> Category {
         matches: None,
         bucket: REST_BUCKET.to_owned(),
         storage_class: None,
+        compression: None,
     }
 }

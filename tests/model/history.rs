@@ -1,6 +1,7 @@
 //! One random history: decided by its seed alone.
 
 use backstay::api::outcome::{Outcome, Reason};
+use backstay::api::policy::CompressionAlgorithm::{Gzip, Zstd};
 use backstay::api::policy::DeletionPolicy;
 
 use crate::engine;
@@ -144,7 +145,7 @@ fn between_runs(scene: &mut Scene, rng: &mut fastrand::Rng) {
 /// Sometimes somebody wants something else.
 fn change_policy(scene: &mut Scene, rng: &mut fastrand::Rng) {
     let spec = &mut scene.spec;
-    match rng.u8(0..30) {
+    match rng.u8(0..32) {
         0 if spec.exclude.is_empty() => {
             spec.exclude = vec!["docs".to_owned(), "*.csv".to_owned()];
         }
@@ -163,6 +164,11 @@ fn change_policy(scene: &mut Scene, rng: &mut fastrand::Rng) {
             scene.keeps_deleted = true;
         }
         4 => spec.deletions.policy = DeletionPolicy::Mirror,
+        5 | 6 => {
+            let category = rng.usize(0..spec.categories.len());
+            let kinds = [Some(Zstd), Some(Gzip), None].map(|kind| kind.map(engine::compressed));
+            spec.categories[category].compression = rng.choice(kinds).flatten();
+        }
         _ => return,
     }
     scene.log.note("the policy changes".to_owned());

@@ -205,6 +205,7 @@ fn row(path: &str, body: &str, key: String, written: Written) -> Row {
             etag: written.etag,
             crc64: crc64(body.as_bytes()),
             sha256: sha256(body.as_bytes()),
+            compressed: None,
         }),
         link_target: Vec::new(),
         link_group: 0,

@@ -4,11 +4,13 @@
 //! Every hash on the way is checked, and every version is asked for by its id.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 
 use backstay::adapters::segment;
 use backstay::adapters::store::Object;
-use backstay::api::catalog::{Commit, CommitRef, Head, Pin, Row, SegmentRef, Sha256};
+use backstay::api::catalog::{Commit, CommitRef, Compressed, Head, Pin, Row, SegmentRef, Sha256};
+use backstay::api::policy::CompressionAlgorithm;
 use backstay::plan::key::order_key;
 use backstay::plan::location::Location;
 use sha2::Digest;
@@ -122,13 +124,15 @@ impl Catalog {
     }
 }
 
-/// The bytes that a row's pin leads to.
-pub(crate) fn content(state: &State, row: &Row) -> Result<Arc<Object>, String> {
+/// The content that a row's pin leads to.
+pub(crate) fn content(state: &State, row: &Row) -> Result<Vec<u8>, String> {
     let Some(pin) = &row.pin else {
         return Err("no pin".to_owned());
     };
     let object = pinned(state, &pin.bucket, &pin.key, &pin.version)?;
-    if sha256(&object.body) != pin.sha256 {
+    let content = unpacked(&object.body, pin.compressed)
+        .map_err(|error| format!("{}: the bytes do not unpack: {error}", pin.key))?;
+    if sha256(&content) != pin.sha256 {
         return Err(format!(
             "{}: the bytes have another hash than the pin",
             pin.key
@@ -140,13 +144,29 @@ pub(crate) fn content(state: &State, row: &Row) -> Result<Arc<Object>, String> {
             pin.key
         ));
     }
-    if object.facts.size != row.identity.size && !row.flags.fuzzy {
+    let stored = pin
+        .compressed
+        .map_or(row.identity.size, |packed| packed.size);
+    if object.facts.size != stored && !row.flags.fuzzy {
         return Err(format!(
-            "{}: {} bytes are pinned as {}",
-            pin.key, object.facts.size, row.identity.size
+            "{}: {} bytes are pinned as {stored}",
+            pin.key, object.facts.size
         ));
     }
-    Ok(object)
+    Ok(content)
+}
+
+/// Content as another reader unpacks it.
+fn unpacked(stored: &[u8], compressed: Option<Compressed>) -> std::io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    match compressed.map(|packed| packed.algorithm) {
+        None => content.extend_from_slice(stored),
+        Some(CompressionAlgorithm::Zstd) => content = zstd::decode_all(stored)?,
+        Some(CompressionAlgorithm::Gzip) => {
+            flate2::read::GzDecoder::new(stored).read_to_end(&mut content)?;
+        }
+    }
+    Ok(content)
 }
 
 /// SHA-256.

@@ -173,14 +173,14 @@ impl Reference<'_> {
         let bytes = match row.identity.kind {
             Kind::File => {
                 self.check_category(row)?;
-                content(self.state, row)?.body.clone()
+                content(self.state, row)?
             }
             Kind::Directory
             | Kind::Symlink
             | Kind::Fifo
             | Kind::Socket
             | Kind::CharacterDevice
-            | Kind::BlockDevice => bytes::Bytes::new(),
+            | Kind::BlockDevice => Vec::new(),
         };
         // Attributes of a directory are read by another call than its facts; its next change
         // time, or the racy flag, has them read again.

@@ -178,6 +178,7 @@ fn pin(world: &World, bucket: &str, path: &[u8], bytes: &[u8]) -> Pin {
         etag: written.etag,
         crc64: crc64(bytes),
         sha256: sha256(bytes),
+        compressed: None,
     }
 }
 

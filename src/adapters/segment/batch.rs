@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::api::catalog::{Flags, Identity, Kind, Ownership, Pin, Row, Sha256, Totals};
+use crate::api::catalog::{Compressed, Flags, Identity, Kind, Ownership, Pin, Row, Sha256, Totals};
 
 use super::columns::{Strings, Words};
 use super::deciding::Deciding;
@@ -28,6 +28,7 @@ pub struct Batch {
     pub(super) keys: Strings,
     pub(super) versions: Strings,
     pub(super) etags: Strings,
+    pub(super) compressed: Vec<Option<Compressed>>,
     pub(super) link_targets: Strings,
     pub(super) link_groups: Vec<u64>,
     pub(super) devices: Vec<u64>,
@@ -57,6 +58,7 @@ impl Batch {
             keys: strings(0),
             versions: strings(40),
             etags: strings(40),
+            compressed: Vec::with_capacity(rows),
             link_targets: strings(0),
             link_groups: Vec::with_capacity(rows),
             devices: Vec::with_capacity(rows),
@@ -171,6 +173,7 @@ impl Batch {
             etag: self.etag(index)?.to_owned(),
             crc64: self.crc64s[index],
             sha256: self.sha256(index)?,
+            compressed: self.compressed[index],
         })
     }
 
@@ -207,6 +210,7 @@ impl Batch {
             + size_of_val(self.ownerships.as_slice())
             + size_of_val(self.sha256s.as_slice())
             + 3 * size_of_val(self.crc64s.as_slice())
+            + size_of_val(self.compressed.as_slice())
             + words.iter().sum::<usize>()
             + strings.iter().sum::<usize>()
     }
@@ -254,6 +258,7 @@ impl Batch {
         self.keys.push(other.keys.get(index))?;
         self.versions.push(other.versions.get(index))?;
         self.etags.push(other.etags.get(index))?;
+        self.compressed.push(other.compressed[index]);
         self.link_targets.push(other.link_targets.get(index))?;
         self.link_groups.push(other.link_groups[index]);
         self.devices.push(other.devices[index]);
@@ -267,6 +272,7 @@ impl Batch {
         self.crc64s.push(pin.map_or(0, |pin| pin.crc64));
         self.sha256s.push(pin.map_or([0; 32], |pin| pin.sha256.0));
         self.prefixes.push(prefix.unwrap_or_default());
+        self.compressed.push(pin.and_then(|pin| pin.compressed));
         self.keys.push(key.as_bytes())?;
         self.versions
             .push(pin.map_or("", |pin| &pin.version).as_bytes())?;
@@ -301,6 +307,7 @@ impl Batch {
         self.ownerships.clear();
         self.crc64s.clear();
         self.sha256s.clear();
+        self.compressed.clear();
         self.link_groups.clear();
         self.devices.clear();
         for words in [&mut self.categories, &mut self.buckets, &mut self.prefixes] {

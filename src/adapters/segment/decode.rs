@@ -5,7 +5,8 @@ use parquet::data_type::{
     ByteArray, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType, Int32Type, Int64Type,
 };
 
-use crate::api::catalog::{Flags, Kind, Nanoseconds, Ownership, SegmentRef, Sha256};
+use crate::api::catalog::{Compressed, Flags, Kind, Nanoseconds, Ownership, SegmentRef, Sha256};
+use crate::api::policy::CompressionAlgorithm;
 
 use super::batch::{Batch, DATA, prefix_of};
 use super::check::{self, KEY_MAX_BYTES, Order};
@@ -173,6 +174,7 @@ fn read_others(group: &RowGroup<'_>, deciding: Deciding) -> Result<Batch, Segmen
         etags: group.strings("etag", |row, etag| {
             needed(pinned(row), etag)?.map_or(Ok(()), check::etag)
         })?,
+        compressed: compressed(group, &pinned)?,
         link_targets: group.exact_strings(
             "link_target",
             "link_target_bytes",
@@ -187,6 +189,28 @@ fn read_others(group: &RowGroup<'_>, deciding: Deciding) -> Result<Batch, Segmen
         buckets,
         prefixes,
         keys,
+    })
+}
+
+fn compressed(
+    group: &RowGroup<'_>,
+    pinned: &impl Fn(usize) -> bool,
+) -> Result<Vec<Option<Compressed>>, SegmentError> {
+    let algorithms = group.collect::<ByteArrayType, _>("encoding", |row, word| {
+        let Some(word) = word else { return Ok(None) };
+        needed(pinned(row), Some(word))?;
+        let word = word.as_utf8().map_err(|_| "is not UTF-8")?;
+        CompressionAlgorithm::parse(word)
+            .map(Some)
+            .ok_or("is unknown")
+    })?;
+    group.collect::<Int64Type, _>("stored_size", |row, size| {
+        let Some(size) = needed(algorithms[row].is_some(), size)? else {
+            return Ok(None);
+        };
+        let size = bits(Some(size));
+        check::size(size)?;
+        Ok(algorithms[row].map(|algorithm| Compressed { algorithm, size }))
     })
 }
 

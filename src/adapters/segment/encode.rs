@@ -170,6 +170,13 @@ fn write_others(batch: &Batch, group: &mut RowGroup<'_>) -> Result<(), ParquetEr
     group.strings("etag", |row, value| {
         batch.is_pinned(row) && push(batch.etags.get(row), value)
     })?;
+    group.strings("encoding", |row, value| {
+        batch.compressed[row]
+            .is_some_and(|compressed| push(compressed.algorithm.as_str().as_bytes(), value))
+    })?;
+    group.integers("stored_size", |row| {
+        batch.compressed[row].map(|compressed| compressed.size.cast_signed())
+    })?;
     let targets = &batch.link_targets;
     group.strings("link_target", |row, value| {
         !targets.get(row).is_empty() && push_text(targets.get(row), value)

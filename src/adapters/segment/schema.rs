@@ -35,6 +35,8 @@ const SEGMENT: &str = "
         optional binary key (STRING);
         optional binary version (STRING);
         optional binary etag (STRING);
+        optional binary encoding (STRING);
+        optional int64 stored_size;
         optional binary link_target (STRING);
         optional binary link_target_bytes;
         optional int64 link_group;
@@ -56,10 +58,12 @@ const GONE: &str = "
     }";
 
 /// Columns of few distinct values.
-const DICTIONARY: [&str; 6] = ["type", "layout", "flags", "category", "bucket", "prefix"];
+const DICTIONARY: [&str; 7] = [
+    "type", "layout", "flags", "category", "bucket", "prefix", "encoding",
+];
 
 /// Columns of integers that resemble their neighbours.
-const DELTA: [&str; 4] = ["size", "inode", "mtime", "ctime"];
+const DELTA: [&str; 5] = ["size", "inode", "mtime", "ctime", "stored_size"];
 
 /// Columns that compression makes no smaller.
 const INCOMPRESSIBLE: [&str; 2] = ["crc64", "sha256"];

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::api::catalog::{
-    Flags, Gone, Identity, Kind, Nanoseconds, Ownership, Pin, Row, SegmentRef, Sha256,
+    Compressed, Flags, Gone, Identity, Kind, Nanoseconds, Ownership, Pin, Row, SegmentRef, Sha256,
 };
+use crate::api::policy::CompressionAlgorithm;
 use crate::plan::key;
 
 fn sha256(bytes: &[u8]) -> Sha256 {
@@ -65,6 +66,7 @@ fn file(path: &str) -> Row {
             etag: "\"9b2cf535f27731c974343645a3985328\"".to_owned(),
             crc64: 0x0123_4567_89ab_cdef,
             sha256: Sha256([7; 32]),
+            compressed: None,
         }),
         link_target: Vec::new(),
         link_group: 0,
@@ -174,8 +176,20 @@ fn awkward_pin() -> impl Strategy<Value = (Pin, bool)> {
         "[!-~]{1,4}",
         "[\"0-9a-f]{0,4}",
     );
-    (texts, any::<u64>(), any::<[u8; 32]>(), any::<bool>()).prop_map(
-        |((bucket, key, version, etag), crc64, sha256, is_derived)| {
+    let algorithms = [CompressionAlgorithm::Zstd, CompressionAlgorithm::Gzip];
+    let compressed = (
+        proptest::sample::select(algorithms.to_vec()),
+        0..=i64::MAX.unsigned_abs(),
+    )
+        .prop_map(|(algorithm, size)| Compressed { algorithm, size });
+    let numbers = (
+        any::<u64>(),
+        any::<[u8; 32]>(),
+        any::<bool>(),
+        proptest::option::of(compressed),
+    );
+    (texts, numbers).prop_map(
+        |((bucket, key, version, etag), (crc64, sha256, is_derived, compressed))| {
             (
                 Pin {
                     bucket,
@@ -184,6 +198,7 @@ fn awkward_pin() -> impl Strategy<Value = (Pin, bool)> {
                     etag,
                     crc64,
                     sha256: Sha256(sha256),
+                    compressed,
                 },
                 is_derived,
             )

@@ -91,7 +91,11 @@ impl<S: Store, T: Tree> Backup<S, T> {
         is_last: bool,
     ) -> Result<Option<Captured>, Failure> {
         let path = candidate.entry.path.clone();
-        match read::open(self.tree.clone(), path).await? {
+        // Content that is only compared is read as it is.
+        let rule = self.compressions[category]
+            .clone()
+            .filter(|_| candidate.decision != Decision::Compare);
+        match read::open(self.tree.clone(), path, rule).await? {
             Opened::Vanished => Ok(Some(Captured::Vanished)),
             Opened::Unreadable(reason) => Ok(Some(Captured::Unreadable(reason))),
             Opened::Shrunk => Ok(None),
@@ -118,15 +122,22 @@ impl<S: Store, T: Tree> Backup<S, T> {
         session: &Session,
         candidate: &Candidate,
         category: usize,
-        reading: Reading,
+        mut reading: Reading,
     ) -> Result<Row, Failure> {
         let equal = self.equal_pin(session, candidate, reading.sha256).await?;
         let pin = if let Some(pin) = equal {
             pin
         } else {
             let current = candidate.current_pin();
-            let place = self.place(&candidate.entry.path, category, current);
-            let pin = self.send_whole(session, &place, &reading).await?;
+            let path = &candidate.entry.path;
+            let place = self.place(path, category, current);
+            let wanted = self.compressions[category]
+                .as_ref()
+                .and_then(|rule| rule.algorithm(path, reading.stat.identity.size));
+            let compressed = reading.pack(wanted).await?;
+            let pin = self
+                .send_whole(session, &place, &reading, compressed)
+                .await?;
             self.progress.count(|files, _| files.uploaded += 1);
             pin
         };
@@ -149,9 +160,8 @@ impl<S: Store, T: Tree> Backup<S, T> {
     ) -> Result<Option<Captured>, Failure> {
         let stat = parts.stat;
         if candidate.decision == Decision::Compare {
-            while let Some((body, _)) = parts.next().await? {
-                self.progress
-                    .count(|_, bytes| bytes.read += body.len() as u64);
+            while let Some(piece) = parts.next().await? {
+                self.progress.count(|_, bytes| bytes.read += piece.read);
                 self.stop.check()?;
             }
             if let Some(end) = parts.end().await
@@ -162,7 +172,8 @@ impl<S: Store, T: Tree> Backup<S, T> {
                 return Ok(Some(Captured::Row(Box::new(row))));
             }
             // It is another content: it is opened again, and sent from its start.
-            match read::open(self.tree.clone(), candidate.entry.path.clone()).await? {
+            let rule = self.compressions[category].clone();
+            match read::open(self.tree.clone(), candidate.entry.path.clone(), rule).await? {
                 Opened::Large(reopened) => parts = *reopened,
                 Opened::Vanished => return Ok(Some(Captured::Vanished)),
                 Opened::Unreadable(reason) => return Ok(Some(Captured::Unreadable(reason))),
@@ -184,9 +195,9 @@ impl<S: Store, T: Tree> Backup<S, T> {
         Ok(Some(Captured::Row(Box::new(row))))
     }
 
-    /// The parent's pin, where it is of this very content and still current. Only a dead run can
-    /// have superseded it, one of this journal or one before an older copy was carried, so only
-    /// then is the store asked.
+    /// The pin that is taken for current, where it is of this very content and is so. Only a dead
+    /// run can have superseded it, one of this journal or one before an older copy was carried,
+    /// so only then is the store asked.
     async fn equal_pin(
         &self,
         session: &Session,
@@ -194,8 +205,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         sha256: Sha256,
     ) -> Result<Option<Pin>, Failure> {
         let Some(pin) = candidate
-            .parent
-            .as_ref()
+            .current_pin()
             .filter(|_| candidate.decision == Decision::Compare)
         else {
             return Ok(None);

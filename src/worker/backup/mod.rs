@@ -58,7 +58,7 @@ use crate::api::run::RunSpec;
 use crate::plan::category::Categories;
 use crate::plan::filter::Filter;
 use crate::plan::location::Location;
-use crate::plan::{head, layout, place};
+use crate::plan::{compression, head, layout, place};
 use copy::Copied;
 pub use feed::Cuts;
 use memory::Memory;
@@ -121,6 +121,8 @@ struct Backup<S, T> {
     categories: Categories,
     /// For each category, the layout of its files.
     layouts: Vec<u64>,
+    /// For each category, how its files are compressed.
+    compressions: Vec<Option<compression::Rule>>,
     /// The key prefix of this run: `{date}` is resolved.
     key_prefix: String,
     /// The root as it was when the run started.
@@ -150,6 +152,13 @@ impl<S: Store, T: Tree> Backup<S, T> {
             place::resolve_date(template, started, &spec.time_zone).map_err(invalid)?;
         let layout_of = |category: &Category| layout::layout(&category.bucket, template);
         let layouts = spec.categories.iter().map(layout_of).collect();
+        let compressions = spec
+            .categories
+            .iter()
+            .map(|category| category.compression.as_ref().map(compression::Rule::new))
+            .map(Option::transpose)
+            .collect::<Result<_, _>>()
+            .map_err(|problem| invalid(format!("compression.minimumSize {problem}")))?;
         let location = location_of(&spec);
         let root = tree
             .root()
@@ -170,6 +179,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             filter: Arc::new(filter),
             categories,
             layouts,
+            compressions,
             key_prefix,
             root,
             memory: Memory::default(),

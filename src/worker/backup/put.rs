@@ -12,15 +12,15 @@ use futures::stream::{FuturesOrdered, StreamExt};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Backup;
-use super::read::{Parts, Reading};
+use super::read::{Parts, Piece, Reading};
 use super::session::Session;
 use crate::adapters::store::{
     Attributes, Complete, Condition, Facts, Part, Put, Store, StoreError, Written,
 };
 use crate::adapters::tree::Tree;
-use crate::api::catalog::{Pin, Sha256};
+use crate::api::catalog::{Compressed, Pin, Sha256};
 use crate::api::outcome::Reason;
-use crate::api::policy::StorageClass;
+use crate::api::policy::{CompressionAlgorithm, StorageClass};
 use crate::plan::key::data_key;
 use crate::worker::failure::Failure;
 
@@ -73,6 +73,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         session: &Session,
         place: &Place,
         reading: &Reading,
+        compressed: Option<Compressed>,
     ) -> Result<Pin, Failure> {
         self.begin_superseding(session).await?;
         let (sha256, crc64) = (reading.sha256, reading.crc64);
@@ -92,12 +93,13 @@ impl<S: Store, T: Tree> Backup<S, T> {
                 sha256: Some(sha256),
                 token: None,
                 storage_class: place.storage_class,
+                content_encoding: encoding(compressed.map(|packed| packed.algorithm)),
             },
         };
         let send = |condition: Condition| self.store.put(put(condition));
         let written = self.write_data(session, place, is_mine, send).await?;
         self.progress.count(|_, bytes| bytes.uploaded += size);
-        Ok(pin(place, written, crc64, sha256))
+        Ok(pin(place, written, crc64, sha256, compressed))
     }
 
     /// Sends a file part by part. `keeps_moved` says whether content that changed while it was
@@ -115,6 +117,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             sha256: None,
             token: Some(token.clone()),
             storage_class: place.storage_class,
+            content_encoding: encoding(parts.algorithm),
         };
         let upload = self
             .store
@@ -157,15 +160,19 @@ impl<S: Store, T: Tree> Backup<S, T> {
                 key: place.key.clone(),
                 upload: upload.to_owned(),
                 parts: done.clone(),
-                size: end.size,
+                size: end.stored,
                 crc64: end.crc64,
                 condition,
             })
         };
         let written = self.write_data(session, place, is_mine, complete).await?;
-        self.progress.count(|_, bytes| bytes.uploaded += end.size);
+        self.progress.count(|_, bytes| bytes.uploaded += end.stored);
+        let compressed = parts.algorithm.map(|algorithm| Compressed {
+            algorithm,
+            size: end.stored,
+        });
         Ok(Sent::Pinned(
-            pin(place, written, end.crc64, end.sha256),
+            pin(place, written, end.crc64, end.sha256, compressed),
             end.moved,
         ))
     }
@@ -184,11 +191,10 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let mut number = 0;
         loop {
             let share = self.memory.take(parts.part_size_bytes).await;
-            let Some((body, crc64)) = parts.next().await? else {
+            let Some(Piece { body, crc64, read }) = parts.next().await? else {
                 break;
             };
-            self.progress
-                .count(|_, bytes| bytes.read += body.len() as u64);
+            self.progress.count(|_, bytes| bytes.read += read);
             number += 1;
             let part = Part {
                 bucket: place.bucket.clone(),
@@ -293,7 +299,17 @@ fn is_doubtful(error: &StoreError) -> bool {
         )
 }
 
-fn pin(place: &Place, written: Written, crc64: u64, sha256: Sha256) -> Pin {
+fn encoding(algorithm: Option<CompressionAlgorithm>) -> Option<&'static str> {
+    algorithm.map(CompressionAlgorithm::as_str)
+}
+
+fn pin(
+    place: &Place,
+    written: Written,
+    crc64: u64,
+    sha256: Sha256,
+    compressed: Option<Compressed>,
+) -> Pin {
     Pin {
         bucket: place.bucket.clone(),
         key: place.key.clone(),
@@ -301,5 +317,6 @@ fn pin(place: &Place, written: Written, crc64: u64, sha256: Sha256) -> Pin {
         etag: written.etag,
         crc64,
         sha256,
+        compressed,
     }
 }

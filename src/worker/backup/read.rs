@@ -9,9 +9,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::Digest;
 
+use crate::adapters::codec::{self, Encoder};
 use crate::adapters::tree::{Stat, Tree};
-use crate::api::catalog::{Identity, Sha256};
+use crate::api::catalog::{Compressed, Identity, Sha256};
 use crate::api::outcome::Reason;
+use crate::api::policy::CompressionAlgorithm;
+use crate::plan::compression::{self, SAMPLE_BYTES, is_worthwhile};
 use crate::plan::parts::{PART_MIN_BYTES, part_size_bytes};
 use crate::worker::failure::Failure;
 
@@ -37,8 +40,11 @@ pub(super) enum Opened<T: Tree> {
 pub(super) struct Reading {
     pub(super) stat: Stat,
     pub(super) xattrs: Attributes,
+    /// As it is to be stored.
     pub(super) body: Bytes,
+    /// Of the content.
     pub(super) sha256: Sha256,
+    /// Of the body.
     pub(super) crc64: u64,
     /// Whether it changed while it was read.
     pub(super) moved: bool,
@@ -52,6 +58,8 @@ pub(super) struct Parts<T: Tree> {
     pub(super) stat: Stat,
     pub(super) xattrs: Attributes,
     pub(super) part_size_bytes: u64,
+    /// How the parts are compressed.
+    pub(super) algorithm: Option<CompressionAlgorithm>,
     /// Why it could not be read to its end, in words.
     pub(super) fault: Option<String>,
 }
@@ -60,14 +68,39 @@ struct Inner<T: Tree> {
     file: T::File,
     sha256: sha2::Sha256,
     crc64: crc_fast::Digest,
+    /// How much of the content has been read.
     read: u64,
+    packing: Packing,
+    /// How many bytes have been given out.
+    given: u64,
+}
+
+/// What becomes of the content on its way.
+enum Packing {
+    /// Nothing.
+    Plain,
+    /// It is compressed.
+    Compressed(Encoder),
+    /// It was compressed, and this is left of it.
+    Ended(Vec<u8>),
+}
+
+/// One part, as it is stored.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) body: Bytes,
+    pub(super) crc64: u64,
+    /// How many bytes of the content were read for it.
+    pub(super) read: u64,
 }
 
 /// What reading a large file to its end gave.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
-    pub(super) size: u64,
+    /// How many bytes are stored.
+    pub(super) stored: u64,
     pub(super) sha256: Sha256,
+    /// Of the stored bytes.
     pub(super) crc64: u64,
     /// Whether all of it was read.
     pub(super) is_whole: bool,
@@ -75,12 +108,17 @@ pub(super) struct End {
     pub(super) moved: bool,
 }
 
-/// Opens a file, and reads it where it fits one request.
-pub(super) async fn open<T: Tree>(tree: Arc<T>, path: Vec<u8>) -> Result<Opened<T>, Failure> {
-    blocking(move || open_now(tree, &path)).await
+/// Opens a file, and reads it where it fits one request. A larger one is compressed by the rule
+/// while it is read, where there is one and a sample shrinks.
+pub(super) async fn open<T: Tree>(
+    tree: Arc<T>,
+    path: Vec<u8>,
+    rule: Option<compression::Rule>,
+) -> Result<Opened<T>, Failure> {
+    blocking(move || open_now(tree, &path, rule.as_ref())).await
 }
 
-fn open_now<T: Tree>(tree: Arc<T>, path: &[u8]) -> Opened<T> {
+fn open_now<T: Tree>(tree: Arc<T>, path: &[u8], rule: Option<&compression::Rule>) -> Opened<T> {
     let opened = tree.open_file(path).and_then(|file| {
         let stat = tree.stat_file(&file)?;
         let xattrs = tree.xattrs(&file)?;
@@ -94,24 +132,50 @@ fn open_now<T: Tree>(tree: Arc<T>, path: &[u8]) -> Opened<T> {
     if stat.identity.size <= PART_MIN_BYTES {
         return read_whole(&*tree, file, stat, xattrs);
     }
-    match part_size_bytes(stat.identity.size) {
-        Some(part_size_bytes) => Opened::Large(Box::new(Parts {
-            tree,
-            inner: Some(Inner {
-                file,
-                sha256: sha2::Sha256::new(),
-                crc64: crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme),
-                read: 0,
-            }),
-            stat,
-            xattrs,
-            part_size_bytes,
-            fault: None,
-        })),
-        None => Opened::Unreadable(format!(
-            "{} bytes are more than this version sends as one object",
-            stat.identity.size
-        )),
+    let size = stat.identity.size;
+    let Some(part_size_bytes) = part_size_bytes(size) else {
+        return Opened::Unreadable(format!(
+            "{size} bytes are more than this version sends as one object"
+        ));
+    };
+    let wanted = rule.and_then(|rule| rule.algorithm(path, size));
+    let packing = match start(&*tree, path, wanted) {
+        Ok(packing) => packing,
+        Err(error) => return Opened::Unreadable(error.to_string()),
+    };
+    Opened::Large(Box::new(Parts {
+        tree,
+        algorithm: wanted.filter(|_| !matches!(packing, Packing::Plain)),
+        inner: Some(Inner {
+            file,
+            sha256: sha2::Sha256::new(),
+            crc64: crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme),
+            read: 0,
+            packing,
+            given: 0,
+        }),
+        stat,
+        xattrs,
+        part_size_bytes,
+        fault: None,
+    }))
+}
+
+/// Compresses the start of a file, to see whether it is worth it.
+fn start<T: Tree>(
+    tree: &T,
+    path: &[u8],
+    wanted: Option<CompressionAlgorithm>,
+) -> io::Result<Packing> {
+    let Some(algorithm) = wanted else {
+        return Ok(Packing::Plain);
+    };
+    let sample = read_exactly(&mut tree.open_file(path)?, SAMPLE_BYTES)?;
+    let compressed = codec::compress(algorithm, &sample)?;
+    if is_worthwhile(sample.len() as u64, compressed.len() as u64) {
+        Encoder::new(algorithm).map(Packing::Compressed)
+    } else {
+        Ok(Packing::Plain)
     }
 }
 
@@ -135,31 +199,24 @@ fn read_whole<T: Tree>(tree: &T, mut file: T::File, stat: Stat, xattrs: Attribut
 }
 
 impl<T: Tree> Parts<T> {
-    /// The next part and its CRC64NVME; `None` at the end, which comes early where the file has
-    /// shrunk or cannot be read any further.
+    /// The next part; `None` at the end, which comes early where the file has shrunk or cannot be
+    /// read any further.
     ///
     /// # Errors
     /// The thread that reads ended.
-    pub(super) async fn next(&mut self) -> Result<Option<(Bytes, u64)>, Failure> {
+    pub(super) async fn next(&mut self) -> Result<Option<Piece>, Failure> {
         let Some(mut inner) = self.inner.take() else {
             return Ok(None);
         };
-        let left = self.stat.identity.size.saturating_sub(inner.read);
-        let most = left.min(self.part_size_bytes);
-        let (inner, part) = blocking(move || {
-            let part = read_exactly(&mut inner.file, most).map(|part| {
-                inner.sha256.update(&part);
-                inner.crc64.update(&part);
-                inner.read += part.len() as u64;
-                let crc64 = crate::worker::head::crc64(&part);
-                (Bytes::from(part), crc64)
-            });
-            (inner, part)
+        let (size, part_size_bytes) = (self.stat.identity.size, self.part_size_bytes);
+        let (inner, piece) = blocking(move || {
+            let piece = inner.next(size, part_size_bytes);
+            (inner, piece)
         })
         .await?;
         self.inner = Some(inner);
-        match part {
-            Ok(part) => Ok((!part.0.is_empty()).then_some(part)),
+        match piece {
+            Ok(piece) => Ok((!piece.body.is_empty()).then_some(piece)),
             Err(error) => {
                 self.fault = Some(error.to_string());
                 Ok(None)
@@ -172,7 +229,7 @@ impl<T: Tree> Parts<T> {
         let inner = self.inner.take()?;
         let (tree, identity) = (self.tree.clone(), self.stat.identity);
         blocking(move || End {
-            size: inner.read,
+            stored: inner.given,
             moved: has_moved(&*tree, &inner.file, &identity),
             is_whole: inner.read == identity.size,
             sha256: Sha256(inner.sha256.finalize().into()),
@@ -180,6 +237,101 @@ impl<T: Tree> Parts<T> {
         })
         .await
         .ok()
+    }
+}
+
+impl<T: Tree> Inner<T> {
+    /// The next part of what is stored of a file of `size` bytes; empty at its end.
+    fn next(&mut self, size: u64, part_size_bytes: u64) -> io::Result<Piece> {
+        let before = self.read;
+        let body = match &self.packing {
+            Packing::Plain => self.content(size, part_size_bytes)?,
+            Packing::Compressed(_) | Packing::Ended(_) => self.packed(size, part_size_bytes)?,
+        };
+        self.crc64.update(&body);
+        self.given += body.len() as u64;
+        Ok(Piece {
+            crc64: crate::worker::head::crc64(&body),
+            body: body.into(),
+            read: self.read - before,
+        })
+    }
+
+    /// Reads on until a part has come out of the compressor, or all of it.
+    fn packed(&mut self, size: u64, part_size_bytes: u64) -> io::Result<Vec<u8>> {
+        let part = usize::try_from(part_size_bytes).map_err(io::Error::other)?;
+        loop {
+            if let Packing::Compressed(encoder) = &mut self.packing
+                && encoder.out().len() < part
+            {
+                let content = self.content(size, SAMPLE_BYTES)?;
+                if !content.is_empty() {
+                    self.pack(&content)?;
+                    continue;
+                }
+                self.end_packing()?;
+            }
+            let out = match &mut self.packing {
+                Packing::Plain => return Ok(Vec::new()),
+                Packing::Compressed(encoder) => encoder.out(),
+                Packing::Ended(rest) => rest,
+            };
+            let rest = out.split_off(part.min(out.len()));
+            return Ok(std::mem::replace(out, rest));
+        }
+    }
+
+    fn pack(&mut self, content: &[u8]) -> io::Result<()> {
+        match &mut self.packing {
+            Packing::Compressed(encoder) => encoder.write(content),
+            Packing::Plain | Packing::Ended(_) => Ok(()),
+        }
+    }
+
+    fn end_packing(&mut self) -> io::Result<()> {
+        if let Packing::Compressed(encoder) = std::mem::replace(&mut self.packing, Packing::Plain) {
+            self.packing = Packing::Ended(encoder.finish()?);
+        }
+        Ok(())
+    }
+
+    /// The next bytes of the file, `most` of them at most; none beyond its size.
+    fn content(&mut self, size: u64, most: u64) -> io::Result<Vec<u8>> {
+        let left = size.saturating_sub(self.read);
+        let content = read_exactly(&mut self.file, left.min(most))?;
+        self.sha256.update(&content);
+        self.read += content.len() as u64;
+        Ok(content)
+    }
+}
+
+impl Reading {
+    /// Compresses what was read, where that is wanted and worth it; answers with how.
+    ///
+    /// # Errors
+    /// The thread that compresses ended.
+    pub(super) async fn pack(
+        &mut self,
+        wanted: Option<CompressionAlgorithm>,
+    ) -> Result<Option<Compressed>, Failure> {
+        let Some(algorithm) = wanted else {
+            return Ok(None);
+        };
+        let content = self.body.clone();
+        let packed = blocking(move || {
+            let packed = codec::compress(algorithm, &content)?;
+            let crc64 = crate::worker::head::crc64(&packed);
+            io::Result::Ok((Bytes::from(packed), crc64))
+        });
+        let (packed, crc64) = packed.await?.map_err(|error| {
+            Failure::new(Reason::Internal, format!("content not compressed: {error}"))
+        })?;
+        let size = packed.len() as u64;
+        if !is_worthwhile(self.body.len() as u64, size) {
+            return Ok(None);
+        }
+        (self.body, self.crc64) = (packed, crc64);
+        Ok(Some(Compressed { algorithm, size }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A file's content: fetched by version, hashed while it is written, and put in its place only
 //! when it is what was recorded.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::entry::{FirstName, blocking};
 use super::survey::of_target;
 use super::{Conflict, Restore, metadata_of};
+use crate::adapters::codec::Decoder;
 use crate::adapters::store::{Body, Get, Store, StoreError};
 use crate::adapters::target::{FileDraft, Found, TargetError};
 use crate::api::catalog::{Pin, Row};
@@ -108,44 +110,57 @@ impl<S: Store> Restore<S> {
             Ok(draft) => draft,
             Err(error) => return Ok(Err(Fault::Target(error))),
         };
-        match self.write_body(draft, body).await? {
+        match self.write_body(row, pin, draft, body).await? {
             Ok((draft, sha256)) if sha256 == pin.sha256.0 => self.place(row, pin, draft).await,
             Ok(_) => Ok(Err(Fault::Content)),
             Err(fault) => Ok(Err(fault)),
         }
     }
 
-    /// Writes what arrives, and hashes it in the same pass.
+    /// Unpacks and writes what arrives, and hashes it in the same pass.
     async fn write_body(
         &self,
-        mut draft: FileDraft,
+        row: &Row,
+        pin: &Pin,
+        draft: FileDraft,
         mut body: Body,
     ) -> Result<Result<(FileDraft, [u8; 32]), Fault>, Failure> {
-        let mut hash = Sha256::new();
+        let algorithm = pin.compressed.map(|packed| packed.algorithm);
+        let content = Content {
+            draft,
+            hash: Sha256::new(),
+            left: row.identity.size,
+            written: 0,
+            fault: None,
+        };
+        let Ok(mut decoder) = Decoder::new(algorithm, content) else {
+            return Ok(Err(Fault::Content));
+        };
         loop {
             let (pieces, is_end) = match gather(&mut body).await {
                 Ok(gathered) => gathered,
                 Err(error) => return Ok(Err(Fault::Store(error))),
             };
-            let written = blocking(move || {
-                let mut size = 0;
-                for piece in &pieces {
-                    hash.update(piece);
-                    size += piece.len() as u64;
-                    if let Err(error) = draft.write(piece) {
-                        return Ok(Err(error));
-                    }
-                }
-                Ok(Ok((draft, hash, size)))
+            let unpacked = blocking(move || {
+                let mut is_whole = pieces.iter().all(|piece| decoder.write(piece).is_ok());
+                is_whole = is_whole && (!is_end || decoder.end().is_ok());
+                Ok((decoder, is_whole))
             });
-            let size;
-            (draft, hash, size) = match written.await? {
-                Ok(written) => written,
-                Err(error) => return Ok(Err(Fault::Target(error))),
-            };
-            self.order.tally.add_bytes(size);
+            let is_whole;
+            (decoder, is_whole) = unpacked.await?;
+            let content = decoder.out();
+            self.order
+                .tally
+                .add_bytes(std::mem::take(&mut content.written));
+            if !is_whole {
+                let fault = content.fault.take();
+                return Ok(Err(fault.map_or(Fault::Content, Fault::Target)));
+            }
             if is_end {
-                return Ok(Ok((draft, hash.finalize().into())));
+                let ended = decoder.into_inner();
+                return Ok(ended
+                    .map(|content| (content.draft, content.hash.finalize().into()))
+                    .map_err(|_| Fault::Content));
             }
         }
     }
@@ -175,6 +190,40 @@ impl<S: Store> Restore<S> {
             })))
         })
         .await
+    }
+}
+
+/// Content on its way into a file: never more of it than was recorded, however much a few forged
+/// bytes may unpack into.
+struct Content {
+    draft: FileDraft,
+    hash: Sha256,
+    /// How many bytes may still come.
+    left: u64,
+    /// How many came since this was last looked at.
+    written: u64,
+    /// Why the target did not take them.
+    fault: Option<TargetError>,
+}
+
+impl Write for Content {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let size = piece.len() as u64;
+        let Some(left) = self.left.checked_sub(size) else {
+            return Err(io::Error::other("more content than was recorded"));
+        };
+        if let Err(error) = self.draft.write(piece) {
+            self.fault = Some(error);
+            return Err(io::Error::other("the target does not take it"));
+        }
+        self.hash.update(piece);
+        self.left = left;
+        self.written += size;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
