@@ -20,5 +20,6 @@ pub mod sns;
 pub mod store;
 pub mod target;
 pub mod termination;
+pub mod textfile;
 pub mod tree;
 pub mod xattrs;

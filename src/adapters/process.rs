@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use rustix::process::getpid;
+use rustix::io::Errno;
+use rustix::process::{Pid, getpid, test_kill_process};
 
 use crate::api::catalog::Process;
 
@@ -20,12 +21,23 @@ pub fn this() -> Option<Process> {
 }
 
 /// Whether a process was of this host, in this boot, and has ended. Of a process of another
-/// host or container nothing is known, and it does not count as gone.
+/// host or container nothing is known, and it does not count as gone. Neither does one whose facts
+/// this process may not see: /proc may be mounted so that it shows one's own processes only.
 #[must_use]
 pub fn is_gone(process: &Process) -> bool {
     let is_here = here()
         .is_some_and(|(boot, namespace)| boot == process.boot && namespace == process.namespace);
-    is_here && started(process.number) != Some(process.started)
+    is_here
+        && match started(process.number) {
+            Some(started) => started != process.started,
+            None => has_ended(process.number),
+        }
+}
+
+/// Whether there is no process of this number. Who may not signal it is told that it is there.
+fn has_ended(number: u32) -> bool {
+    let number = i32::try_from(number).ok().and_then(Pid::from_raw);
+    number.is_none_or(|number| test_kill_process(number) == Err(Errno::SRCH))
 }
 
 /// The boot, and the namespace that process numbers are of.

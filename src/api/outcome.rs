@@ -79,6 +79,32 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 22] = [
+        Self::Complete,
+        Self::EntriesNotCaptured,
+        Self::Internal,
+        Self::InvalidSpec,
+        Self::CredentialsMissing,
+        Self::RepositoryNotFound,
+        Self::AccessDenied,
+        Self::PreflightRefused,
+        Self::Locked,
+        Self::Fenced,
+        Self::IntegrityFailure,
+        Self::TargetConflict,
+        Self::SourceSuspicious,
+        Self::LimitExceeded,
+        Self::ClockSkew,
+        Self::StorageUnavailable,
+        Self::DeadlineExceeded,
+        Self::LocalDiskFull,
+        Self::Interrupted,
+        Self::OutOfMemory,
+        Self::PodCreationFailed,
+        Self::WorkerLost,
+    ];
+
     /// The exit code of the command line. A pod ends with 0 where this is 3, so that a run which
     /// made a restore point is never shown as a failed Job.
     #[must_use]
@@ -133,5 +159,19 @@ impl Reason {
             Self::PodCreationFailed => "PodCreationFailed",
             Self::WorkerLost => "WorkerLost",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_reasons_are_listed() {
+        let schema = serde_json::to_string(&schemars::schema_for!(Reason)).unwrap();
+        for reason in Reason::ALL {
+            assert!(schema.contains(&format!("\"{}\"", reason.as_str())));
+        }
+        assert_eq!(schema.matches("\"const\"").count(), Reason::ALL.len());
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::sleep;
 
+use super::metrics_file::MetricsFile;
 use super::order::{self, PolicyArgs};
 use super::progress::Bar;
 use super::stopping::{GRACE, Watch};
@@ -63,6 +64,17 @@ pub(super) struct BackupArgs {
     #[arg(long, value_name = "RUN", conflicts_with = "run_spec")]
     approve: Option<String>,
 
+    /// How long to wait for another run of the same source, in seconds; 0 does not wait. A run that
+    /// gives up ends with 23 and leaves it to the other one to tell how it ended. Default: until
+    /// the run's own deadline.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "run_spec")]
+    wait: Option<u64>,
+
+    /// Write what Prometheus should know to this file, one for each policy. The textfile collector of
+    /// the node exporter reads names that end in .prom.
+    #[arg(long, value_name = "FILE", conflicts_with = "run_spec")]
+    metrics_file: Option<PathBuf>,
+
     /// How the result is written.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -81,13 +93,18 @@ pub(super) async fn run(args: BackupArgs) -> Result<u8, Failure> {
     let Some(policy) = args.policy.clone() else {
         return Err(order::invalid("--policy is missing".to_owned()));
     };
-    let policy = PolicyArgs {
+    let (written, policy) = PolicyArgs {
         policy,
         cluster_name: args.cluster_name.clone(),
     }
     .read_for_host()?;
+    let sources = order::select(&policy, args.source.as_deref())?;
+    let metrics = args.metrics_file.clone();
+    let metrics = metrics
+        .map(|path| MetricsFile::open(path, &written.spec, &policy))
+        .transpose()?;
     let mut codes = Vec::new();
-    for source in order::select(&policy, args.source.as_deref())? {
+    for source in sources {
         let spec = order::for_host(source, args.approve.clone())?;
         let surroundings = Surroundings {
             credentials: identity::of_host(),
@@ -95,6 +112,11 @@ pub(super) async fn run(args: BackupArgs) -> Result<u8, Failure> {
         };
         let report = Box::pin(back_up(spec, surroundings, &args)).await?;
         tell(&args, &source.name, &report);
+        if let Some(metrics) = &metrics
+            && !gave_way(&args, &report)
+        {
+            metrics.note(&source.name, &report);
+        }
         codes.push(code(&report));
     }
     Ok(worst(&codes))
@@ -179,6 +201,7 @@ async fn back_up(
         stop: stop.clone(),
         progress,
         cuts: backup::Cuts::default(),
+        patience: args.wait.map(Duration::from_secs),
     };
     let report = tokio::select! {
         report = backup::run(order, store, tree, &reporter) => report,
@@ -186,7 +209,16 @@ async fn back_up(
     };
     drop(bar);
     drop(watch);
+    if gave_way(args, &report) {
+        return Ok(reporter.done(None));
+    }
     Ok(finish(&spec, &credentials, &reporter, report).await)
+}
+
+/// Whether a run ended because another one was under way, and was not to wait for that. Then all
+/// is well: how it goes with the source is the other one's to tell.
+fn gave_way(args: &BackupArgs, report: &RunReport) -> bool {
+    args.wait.is_some() && report.reason == Some(Reason::Locked)
 }
 
 /// Sends the notice that is owed, and says the last word.

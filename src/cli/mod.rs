@@ -4,8 +4,11 @@
 
 mod backup;
 mod controller;
+pub mod exit_codes;
 mod history;
 mod identity;
+mod manual;
+mod metrics_file;
 mod order;
 mod output;
 mod progress;
@@ -16,7 +19,7 @@ mod stopping;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::api::crd;
 use crate::telemetry::{self, Log, LogFormat};
@@ -67,6 +70,10 @@ enum Verb {
     Controller(controller::ControllerArgs),
     /// Print the custom resource definition.
     Crd,
+    /// Print what makes a shell complete commands and options.
+    Completion(manual::CompletionArgs),
+    /// Print the manual page, or write one for each command.
+    Man(manual::ManArgs),
 }
 
 /// How a result is written.
@@ -137,6 +144,8 @@ async fn dispatch(verb: Verb) -> Result<u8, Failure> {
             output::line(crd::yaml().trim_end());
             Ok(0)
         }
+        Verb::Completion(args) => manual::completion(&args, Cli::command()),
+        Verb::Man(args) => manual::man(&args, Cli::command()),
     }
 }
 

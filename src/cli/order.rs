@@ -40,9 +40,10 @@ impl PolicyArgs {
     }
 
     /// Reads the policy as one that runs on this host.
-    pub(super) fn read_for_host(&self) -> Result<ValidPolicy, Failure> {
+    pub(super) fn read_for_host(&self) -> Result<(BackupPolicy, ValidPolicy), Failure> {
         let policy = self.parse()?;
-        self.validate(&policy, Place::Host)
+        let valid = self.validate(&policy, Place::Host)?;
+        Ok((policy, valid))
     }
 
     fn parse(&self) -> Result<BackupPolicy, Failure> {

@@ -1,101 +1,27 @@
 //! What Prometheus is told: computed from the stores at each scrape, so that series survive a
-//! restart and vanish with their object. [`METRICS`] is the one table of names.
+//! restart and vanish with their object. The names are those of [`crate::plan::metrics`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use jiff::Timestamp;
 use kube::ResourceExt;
 use prometheus::{
     Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder,
 };
 
-use crate::api::outcome::Outcome;
 use crate::api::policy::BackupPolicy;
-use crate::api::status::{RunStatus, SourceStatus};
+use crate::api::status::SourceStatus;
 use crate::http;
 use crate::plan::due;
+use crate::plan::metrics::{
+    self, BUILD_INFO, METRICS, Metric, POLICY_READY, RECONCILE_DURATION, RECONCILE_ERRORS, Sample,
+    WAITING,
+};
 use crate::plan::schedule::Owner;
 
 use super::publish::READY;
 use super::stores::Stores;
-
-/// One metric.
-#[derive(Debug, Clone, Copy)]
-pub struct Metric {
-    /// Its name.
-    pub name: &'static str,
-    /// `gauge`, `counter` or `histogram`.
-    pub kind: &'static str,
-    /// What it says.
-    pub help: &'static str,
-    /// Its labels.
-    pub labels: &'static [&'static str],
-}
-
-const OF_SOURCE: &[&str] = &["namespace", "policy", "source"];
-
-macro_rules! metrics {
-    ($($constant:ident = $name:literal, $kind:literal, $labels:expr, $help:literal;)*) => {
-        $(const $constant: Metric =
-            Metric { name: $name, kind: $kind, help: $help, labels: $labels };)*
-
-        /// Every metric of the controller.
-        pub const METRICS: &[Metric] = &[$($constant),*];
-    };
-}
-
-metrics! {
-    BUILD_INFO = "backstay_build_info", "gauge", &["version"],
-        "1; the version of the controller. Absent when nobody watches.";
-    SUCCESS_DUE = "backstay_success_due_timestamp_seconds", "gauge", OF_SOURCE,
-        "When the next success is due at the latest. Absent while the policy is suspended.";
-    LAST_SUCCESS = "backstay_last_success_timestamp_seconds", "gauge", OF_SOURCE,
-        "When everything was captured last.";
-    LAST_RESTORE_POINT = "backstay_last_restore_point_timestamp_seconds", "gauge", OF_SOURCE,
-        "The time of the newest restore point, which a partial run also makes.";
-    LAST_RUN = "backstay_last_run_timestamp_seconds", "gauge", OF_SOURCE,
-        "When the last run ended.";
-    LAST_RUN_OUTCOME = "backstay_last_run_outcome", "gauge",
-        &["namespace", "policy", "source", "outcome"],
-        "1 for how the last run ended: Succeeded, Partial, Failed or Unclear; 0 for the others.";
-    LAST_RUN_DURATION = "backstay_last_run_duration_seconds", "gauge", OF_SOURCE,
-        "How long the last run took.";
-    LAST_RUN_FILES = "backstay_last_run_files", "gauge",
-        &["namespace", "policy", "source", "state"],
-        "Entries of the last run by what became of them.";
-    LAST_RUN_BYTES = "backstay_last_run_bytes", "gauge",
-        &["namespace", "policy", "source", "state"],
-        "Bytes read and uploaded in the last run, and held in all.";
-    LAST_RUN_REQUESTS = "backstay_last_run_requests", "gauge", OF_SOURCE,
-        "Requests that the last run made to the store.";
-    EXPECTED_INTERVAL = "backstay_expected_interval_seconds", "gauge", OF_SOURCE,
-        "The shortest time between two runs of the schedule.";
-    WAITING = "backstay_waiting", "gauge", &["namespace", "policy", "source", "reason"],
-        "1 while a run that has started does not move, by why.";
-    POLICY_READY = "backstay_policy_ready", "gauge", &["namespace", "policy"],
-        "1 if the policy is valid and its CronJobs exist, else 0.";
-    RECONCILE_DURATION = "backstay_reconcile_duration_seconds", "histogram", &[],
-        "How long the controller looked at a policy.";
-    RECONCILE_ERRORS = "backstay_reconcile_errors_total", "counter", &["error"],
-        "Looks at a policy that did not come to their end, by why.";
-}
-
-/// The metrics as a table in Markdown, for the README.
-#[must_use]
-pub fn markdown_table() -> String {
-    let rows = METRICS.iter().map(
-        |Metric {
-             name,
-             kind,
-             help,
-             labels,
-         }| { format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", ")) },
-    );
-    let head = "| metric | type | labels | what it says |\n|---|---|---|---|\n".to_owned();
-    std::iter::once(head).chain(rows).collect()
-}
 
 /// Counts of what the controller itself does.
 pub(super) struct ReconcileMetrics {
@@ -255,99 +181,24 @@ impl Families {
         let since = known.and_then(|known| known.last_success_time).or(created);
         let expected = due::expectation(&policy.spec, owner, since.unwrap_or_default());
         if let Some(expected) = expected {
-            self.set(EXPECTED_INTERVAL, &labels, expected.interval.as_secs_f64());
-            self.set_time(SUCCESS_DUE, &labels, expected.success_due);
+            self.add(labels, &metrics::of_expectation(expected));
         }
     }
 
     fn add_source(&self, labels: [&str; 3], source: &SourceStatus) {
-        self.set_time(LAST_SUCCESS, &labels, source.last_success_time);
-        self.set_time(LAST_RESTORE_POINT, &labels, source.last_restore_point_time);
         let [namespace, policy, name] = labels;
         if let Some(waiting) = &source.waiting {
             self.set(WAITING, &[namespace, policy, name, &waiting.reason], 1.0);
         }
-        if let Some(run) = source.recent_runs.first() {
-            self.add_run(labels, run);
-        }
+        self.add(labels, &metrics::of_source(source));
     }
 
-    fn add_run(&self, labels: [&str; 3], run: &RunStatus) {
-        let [namespace, policy, source] = labels;
-        self.set_time(
-            LAST_RUN,
-            &labels,
-            run.completion_time.or(Some(run.start_time)),
-        );
-        for outcome in [
-            Outcome::Succeeded,
-            Outcome::Partial,
-            Outcome::Failed,
-            Outcome::Unclear,
-        ] {
-            let is_it = f64::from(u8::from(outcome == run.outcome));
-            self.set(
-                LAST_RUN_OUTCOME,
-                &[namespace, policy, source, outcome.as_str()],
-                is_it,
-            );
-        }
-        if let Some(end) = run.completion_time {
-            let elapsed = end.duration_since(run.start_time).as_secs_f64();
-            self.set(LAST_RUN_DURATION, &labels, elapsed);
-        }
-        self.set(LAST_RUN_REQUESTS, &labels, count(run.requests));
-        let files = &run.files;
-        for (state, value) in [
-            ("uploaded", files.uploaded),
-            ("unchanged", files.unchanged),
-            ("metadata_only", files.metadata_only),
-            ("deleted", files.deleted),
-            ("not_captured", files.not_captured),
-            ("fuzzy", files.fuzzy),
-            ("foreign", files.foreign),
-            ("resumed", files.resumed),
-            ("special", files.special),
-            ("total", files.total),
-        ] {
-            self.set(
-                LAST_RUN_FILES,
-                &[namespace, policy, source, state],
-                count(value),
-            );
-        }
-        let bytes = &run.bytes;
-        for (state, value) in [
-            ("read", bytes.read),
-            ("uploaded", bytes.uploaded),
-            ("total", bytes.total),
-        ] {
-            self.set(
-                LAST_RUN_BYTES,
-                &[namespace, policy, source, state],
-                count(value),
-            );
+    fn add(&self, labels: [&str; 3], samples: &[Sample]) {
+        for sample in samples {
+            let labels: Vec<&str> = labels.into_iter().chain(sample.label).collect();
+            self.set(sample.metric, &labels, sample.value);
         }
     }
-
-    fn set_time(&self, metric: Metric, labels: &[&str], time: Option<Timestamp>) {
-        if let Some(time) = time {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "seconds since 1970 have 53 bits"
-            )]
-            let seconds = time.as_second() as f64;
-            self.set(metric, labels, seconds);
-        }
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "Prometheus knows floating point numbers only"
-)]
-fn count(value: u64) -> f64 {
-    value as f64
 }
 
 #[cfg(test)]
@@ -434,6 +285,6 @@ status:
             .map(|metric| metric.name.to_owned())
             .collect();
         assert_eq!(told, table);
-        assert_eq!(markdown_table().lines().count(), METRICS.len() + 2);
+        assert_eq!(metrics::markdown_table().lines().count(), METRICS.len() + 2);
     }
 }

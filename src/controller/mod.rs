@@ -27,7 +27,7 @@ mod events;
 #[cfg(test)]
 mod fixtures;
 mod labels;
-pub mod metrics;
+mod metrics;
 mod observe;
 mod publish;
 mod reconcile;

@@ -39,6 +39,26 @@ fn p05_a_second_run_waits_for_the_first_one() {
 }
 
 #[test]
+fn p05_a_run_that_is_not_to_wait_leaves_the_first_one_alone_and_says_so() {
+    let host = Host::new();
+    office(&host.root());
+    let (proxy, first) = held_run(&host, &[]);
+    let metrics = host.at("office.prom");
+    let metrics = ["--metrics-file", metrics.to_str().unwrap()];
+    for seconds in ["0", "1"] {
+        let second = host.backup_with(&[&["--wait", seconds], &metrics[..]].concat());
+        second.expect_words(
+            23,
+            &["has been writing to catalog/test-host/acme/office/files/"],
+        );
+        assert_eq!(std::fs::read_to_string(metrics[1]).unwrap(), "");
+    }
+    proxy.release();
+    first.end().expect(0);
+    host.backup_with(&["--wait", "0"]).expect(0);
+}
+
+#[test]
 fn p05_of_one_run_that_was_started_twice_the_first_is_fenced() {
     let host = Host::new();
     office(&host.root());

@@ -102,6 +102,7 @@ pub(crate) async fn run_unwatched(scene: &Scene, (store, handle): (SimStore, Han
         stop: handle.stop(),
         progress: Arc::default(),
         cuts: scene.cuts,
+        patience: None,
     };
     backup(order, store, scene.tree.clone()).await
 }

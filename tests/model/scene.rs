@@ -123,6 +123,7 @@ impl Scene {
             stop: handle.stop(),
             progress: Arc::default(),
             cuts: self.cuts,
+            patience: None,
         };
         let task = tokio::spawn(engine::backup(order, store, self.tree.clone()));
         Running {

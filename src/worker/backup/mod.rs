@@ -36,6 +36,7 @@ mod session;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use sha2::Digest;
 use tokio::sync::Mutex;
@@ -79,6 +80,8 @@ pub struct Order {
     pub progress: Arc<Progress>,
     /// Where its segments are cut.
     pub cuts: Cuts,
+    /// How long it waits for another run to end; without one, until it is asked to stop.
+    pub patience: Option<Duration>,
 }
 
 /// Runs a backup up to the moment when only the notice is owed, and answers with its report,
@@ -129,6 +132,7 @@ struct Backup<S, T> {
     root: Root,
     memory: Memory,
     cuts: Cuts,
+    patience: Option<Duration>,
     /// The newest change time seen, in nanoseconds since 1970.
     newest_ctime: AtomicI64,
 }
@@ -142,6 +146,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             stop,
             progress,
             cuts,
+            patience,
         } = order;
         let invalid = |text: String| Failure::new(Reason::InvalidSpec, text);
         let filter =
@@ -184,6 +189,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             root,
             memory: Memory::default(),
             cuts,
+            patience,
             newest_ctime: AtomicI64::new(i64::MIN),
             spec,
         })

@@ -149,8 +149,10 @@ impl<S: Store, T: Tree> Backup<S, T> {
         }
     }
 
-    /// Waits for a living writer to end or to fall silent, within the run's own deadline.
+    /// Waits for a living writer to end or to fall silent, as long as the run has patience and
+    /// within its own deadline.
     async fn wait_for_writer(&self, mut held: Held) -> Result<Held, Failure> {
+        let began = clock::monotonic();
         let mut told = None;
         loop {
             let Some(writer) = held.head.writer.clone() else {
@@ -166,12 +168,25 @@ impl<S: Store, T: Tree> Backup<S, T> {
             else {
                 return Ok(held);
             };
+            let waited = clock::monotonic().duration_since(began);
+            let pause = match self.patience {
+                Some(patience) => LOOK_INTERVAL.min(patience.saturating_sub(waited)),
+                None => LOOK_INTERVAL,
+            };
+            if pause.is_zero() {
+                return Err(self.locked(&writer));
+            }
             if told.replace(stale_at) != Some(stale_at) {
                 tracing::info!(writer = %writer.run, until = %stale_at, "waiting for another run");
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK_INTERVAL) => {}
-                stopped = self.stop.requested() => return Err(self.locked(&writer, stopped)),
+                () = tokio::time::sleep(pause) => {}
+                stopped = self.stop.requested() => {
+                    return Err(match stopped.reason {
+                        Reason::DeadlineExceeded => self.locked(&writer),
+                        _ => stopped,
+                    });
+                }
             }
             held = read_head(&*self.store, &self.location)
                 .await?
@@ -179,19 +194,16 @@ impl<S: Store, T: Tree> Backup<S, T> {
         }
     }
 
-    fn locked(&self, writer: &Writer, stopped: Failure) -> Failure {
-        match stopped.reason {
-            Reason::DeadlineExceeded => Failure::new(
-                Reason::Locked,
-                format!(
-                    "run {} has been writing to {} since {}, and did not end in time",
-                    writer.run,
-                    self.location.prefix(),
-                    writer.since
-                ),
+    fn locked(&self, writer: &Writer) -> Failure {
+        Failure::new(
+            Reason::Locked,
+            format!(
+                "run {} has been writing to {} since {}, and did not end in time",
+                writer.run,
+                self.location.prefix(),
+                writer.since
             ),
-            _ => stopped,
-        }
+        )
     }
 
     async fn become_writer(&self, held: Held) -> Result<Held, Failure> {
