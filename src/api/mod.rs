@@ -10,6 +10,7 @@
 //! worker answers with a [`report::RunReport`] after it has written a [`catalog::Commit`].
 
 pub mod catalog;
+pub mod cost;
 pub mod crd;
 pub mod outcome;
 pub mod policy;

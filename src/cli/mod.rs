@@ -4,6 +4,7 @@
 
 mod backup;
 mod controller;
+mod estimate;
 pub mod exit_codes;
 mod history;
 mod identity;
@@ -66,6 +67,8 @@ enum Verb {
     Runs(history::RunsArgs),
     /// List the files of a restore point.
     Ls(history::LsArgs),
+    /// Say what backing up and restoring will cost.
+    Estimate(estimate::EstimateArgs),
     /// Watch BackupPolicy resources and keep their CronJobs.
     Controller(controller::ControllerArgs),
     /// Print the custom resource definition.
@@ -139,6 +142,7 @@ async fn dispatch(verb: Verb) -> Result<u8, Failure> {
         Verb::Restore(args) => restore::run(args).await,
         Verb::Runs(args) => history::runs(args).await,
         Verb::Ls(args) => history::ls(args).await,
+        Verb::Estimate(args) => estimate::run(&args),
         Verb::Controller(args) => controller::run(args).await,
         Verb::Crd => {
             output::line(crd::yaml().trim_end());

@@ -10,6 +10,7 @@ mod bounds;
 pub mod category;
 pub mod choose;
 pub mod compression;
+pub mod cost;
 pub mod cron;
 pub mod due;
 pub mod evidence;

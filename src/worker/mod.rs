@@ -8,6 +8,7 @@
 //! rows of the last commit; what is new or changed is sent and pinned by a row of the next one.
 
 pub mod backup;
+pub mod estimate;
 pub mod failure;
 pub mod head;
 pub mod lease;

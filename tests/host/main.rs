@@ -8,6 +8,7 @@
 
 mod categories;
 mod compression;
+mod estimate;
 mod guard;
 mod host;
 mod identity;

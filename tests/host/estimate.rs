@@ -1,0 +1,121 @@
+//! `backstay estimate`: what it says is what then happens, and what is asked of whom.
+
+use std::fs;
+
+use backstay::api::cost::Estimate;
+
+use crate::host::{Done, Host};
+use crate::store::minio;
+use crate::tree::{file, office, settle};
+
+fn estimate(host: &Host, more: &[&str]) -> Done {
+    let mut command = host.command("estimate");
+    command
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY");
+    Done::of(command.args(more).output())
+}
+
+fn parsed(host: &Host) -> Estimate {
+    let done = estimate(host, &["--output", "json"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    serde_json::from_str(&done.out).unwrap()
+}
+
+#[test]
+fn runs_take_the_requests_that_were_foretold() {
+    let host = Host::new();
+    office(&host.root());
+    for index in 0..40 {
+        file(
+            &host.root(),
+            &format!("letters/{index}.txt"),
+            format!("dear {index}"),
+        );
+    }
+    settle(&host.root());
+    let foretold = parsed(&host);
+    let first = host.backup().expect(0);
+    let second = host.backup().expect(0);
+    assert_eq!(foretold.files, first.files.uploaded);
+    assert_eq!(foretold.bytes, first.bytes.total);
+    for (foretold, report) in [
+        (foretold.first_run, &first),
+        (foretold.unchanged_run, &second),
+    ] {
+        let made: u64 = report.requests.values().sum();
+        assert_eq!(foretold.requests, made, "{:?}", report.requests);
+    }
+}
+
+#[test]
+fn small_files_in_an_infrequent_class_are_pointed_out() {
+    let host = Host::without_buckets();
+    host.write_policy(&minio(), |policy| {
+        policy.replace("-photos}", "-photos, storageClass: STANDARD_IA}")
+    });
+    for index in 0..20 {
+        file(&host.root(), &format!("{index}.jpg"), "x");
+    }
+    let done = estimate(&host, &[]);
+    assert_eq!(done.code, 0, "{done:?}");
+    for words in [
+        "estimate of files: 20 files, 20 bytes, at prices of us-east-1 from 2026-11",
+        "photos      STANDARD_IA             20    20 bytes     2.5 MiB  under $0.01",
+        "photos: 20 files are billed as larger ones",
+        "photos: each version in STANDARD_IA is billed for 30 days at least",
+        "storage.endpoint is not AWS",
+    ] {
+        assert!(
+            done.out.contains(words),
+            "{words:?} is not in\n{}",
+            done.out
+        );
+    }
+}
+
+#[test]
+fn other_prices_are_read_and_a_mistake_in_them_is_named() {
+    let host = Host::without_buckets();
+    let table = include_str!("../../src/plan/prices.yaml");
+    let own = host.at("prices.yaml");
+    fs::write(&own, table.replace("us-east-1", "eu-south-1")).unwrap();
+    let done = estimate(&host, &["--prices", own.to_str().unwrap()]);
+    assert!(done.out.contains("at prices of eu-south-1"), "{done:?}");
+
+    fs::write(
+        &own,
+        table.replace("gibibyteOut: 0.09", "gibibyteOut: dear"),
+    )
+    .unwrap();
+    let done = estimate(&host, &["--prices", own.to_str().unwrap()]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert_eq!(done.err.lines().count(), 1, "{done:?}");
+    assert!(
+        done.err.contains("--prices") && done.err.contains("dear"),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn a_claim_is_estimated_where_its_files_are() {
+    let host = Host::without_buckets();
+    host.write_policy(&minio(), |policy| {
+        let path = format!("path: {{directory: {}}}", host.root().display());
+        policy
+            .replace(&path, "persistentVolumeClaim: {claimName: office}")
+            .replace(
+                "endpoint:",
+                "credentials: {secret: {name: keys}}, endpoint:",
+            )
+    });
+    office(&host.root());
+    let done = estimate(&host, &[]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(
+        done.err.contains("the claim office: say with --directory"),
+        "{done:?}"
+    );
+    let done = estimate(&host, &["--directory", host.root().to_str().unwrap()]);
+    assert_eq!(done.code, 0, "{done:?}");
+}
