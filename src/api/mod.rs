@@ -17,4 +17,6 @@ pub mod policy;
 pub mod report;
 pub mod restore;
 pub mod run;
+pub mod settings;
+pub mod setup;
 pub mod status;

@@ -15,6 +15,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::settings::BucketSettings;
 use super::status::BackupPolicyStatus;
 
 /// What to back up, where to, and when. The controller turns each source into a CronJob whose
@@ -81,6 +82,10 @@ pub struct BackupPolicySpec {
 
     /// The object store.
     pub storage: Storage,
+
+    /// What the buckets are to be like. Without it nobody touches their settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket_settings: Option<BucketSettings>,
 
     /// What happens to the current copy of a file that is gone from the source.
     #[serde(default)]

@@ -7,6 +7,7 @@
 
 pub mod ancestry;
 mod bounds;
+pub mod bucket;
 pub mod category;
 pub mod choose;
 pub mod compression;

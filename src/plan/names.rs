@@ -139,6 +139,35 @@ pub fn check_bucket(name: &str) -> Result<(), NameError> {
     )
 }
 
+/// The partition of a region: what an ARN of a resource there starts with.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>
+#[must_use]
+pub(super) fn partition(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
+
+/// Whether this is the ARN of a service's resource that has a region, or has none, and an account.
+#[must_use]
+pub(super) fn is_arn(text: &str, service: &str, has_region: bool) -> bool {
+    let is_word = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    matches!(parts[..], ["arn", partition, of, region, account, resource]
+        if is_word(partition) && of == service && !resource.is_empty()
+            && if has_region { is_word(region) } else { region.is_empty() }
+            && account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 fn check_length(name: &str, min: usize, max: usize) -> Result<(), NameError> {
     let actual = name.len();
     if (min..=max).contains(&actual) {

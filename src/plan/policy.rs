@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use crate::api::crd;
 use crate::api::policy::{BackupPolicySpec, Category, Credentials, Source, Storage};
 use crate::api::run::{RUN_SPEC_MAX_BYTES, RUN_SPEC_VERSION, RunSpec, SourceIdentity};
+use crate::api::setup::{SETUP_SPEC_VERSION, SetupSpec};
 
 use super::category::Categories;
 use super::filter::Filter;
@@ -18,7 +19,7 @@ use super::prefix;
 use super::problem::{Problem, ProblemKind, Problems};
 use super::schedule::{self, Owner, Schedule};
 use super::worker::ValidWorker;
-use super::{bounds, compression, names, storage};
+use super::{bounds, bucket, compression, names, storage};
 
 /// The directory at which a claim is mounted in a worker.
 pub const CLAIM_ROOT: &str = "/source";
@@ -68,6 +69,8 @@ pub struct ValidPolicy {
     pub worker: ValidWorker,
     /// The sources, in their order.
     pub sources: Vec<ValidSource>,
+    /// What is to be known about the buckets, where their settings are ours to set.
+    pub setup: Option<SetupSpec>,
 }
 
 /// A source that can be backed up.
@@ -131,6 +134,7 @@ pub fn validate(
         context.place,
         &mut problems,
     );
+    bucket::check::check(spec, context.place, &mut problems);
     check_categories(&spec.categories, &mut problems);
     check_source_names(&spec.sources, &mut problems);
     let time_zone = spec.time_zone.as_deref().unwrap_or(TIME_ZONE_DEFAULT);
@@ -160,6 +164,7 @@ pub fn validate(
             credentials: spec.storage.credentials.clone(),
             worker,
             sources,
+            setup: setup(spec, context),
         }),
         (problems, _) => Err(problems),
     }
@@ -415,14 +420,9 @@ fn order(parts: &Parts<'_>, source: &Source, root: &str, key_prefix: String) -> 
         time_zone,
         ..
     } = parts;
-    let last_bucket = spec
-        .categories
-        .last()
-        .map(|category| category.bucket.clone());
     let storage = Storage {
         key_prefix: Some(key_prefix),
-        catalog_bucket: spec.storage.catalog_bucket.clone().or(last_bucket),
-        ..spec.storage.clone()
+        ..storage(spec)
     };
     RunSpec {
         version: RUN_SPEC_VERSION,
@@ -447,6 +447,36 @@ fn order(parts: &Parts<'_>, source: &Source, root: &str, key_prefix: String) -> 
         time_zone: (*time_zone).to_owned(),
         approved_run: None,
     }
+}
+
+/// The store, with the catalog's bucket filled in.
+fn storage(spec: &BackupPolicySpec) -> Storage {
+    let last_bucket = spec
+        .categories
+        .last()
+        .map(|category| category.bucket.clone());
+    Storage {
+        catalog_bucket: spec.storage.catalog_bucket.clone().or(last_bucket),
+        ..spec.storage.clone()
+    }
+}
+
+/// What a setup is told, where the buckets' settings are ours to set.
+fn setup(spec: &BackupPolicySpec, context: Context<'_>) -> Option<SetupSpec> {
+    let settings = spec.bucket_settings.clone()?;
+    let buckets: BTreeSet<&String> = spec
+        .categories
+        .iter()
+        .map(|category| &category.bucket)
+        .collect();
+    Some(SetupSpec {
+        version: SETUP_SPEC_VERSION,
+        namespace: context.namespace.to_owned(),
+        policy: context.policy.to_owned(),
+        storage: storage(spec),
+        data_buckets: buckets.into_iter().cloned().collect(),
+        settings,
+    })
 }
 
 #[cfg(test)]

@@ -52,7 +52,12 @@ pub(super) fn check(
             names::check_bucket(bucket),
         );
     }
-    check_credentials(storage.credentials.as_ref(), place, problems);
+    check_credentials(
+        "spec.storage.credentials",
+        storage.credentials.as_ref(),
+        place,
+        problems,
+    );
     check_encryption(storage.encryption.as_ref(), problems);
     if let Some(topic) = sns {
         check_topic(topic, place, problems);
@@ -72,8 +77,13 @@ fn check_region(region: &str, problems: &mut Problems) {
     }
 }
 
-fn check_credentials(credentials: Option<&Credentials>, place: Place, problems: &mut Problems) {
-    const FIELD: &str = "spec.storage.credentials";
+/// Checks an identity, which a cluster needs and a plain host may leave to the environment.
+pub(super) fn check_credentials(
+    field: &str,
+    credentials: Option<&Credentials>,
+    place: Place,
+    problems: &mut Problems,
+) {
     let Some(Credentials {
         secret,
         service_account,
@@ -81,7 +91,7 @@ fn check_credentials(credentials: Option<&Credentials>, place: Place, problems: 
     else {
         if place == Place::Cluster {
             problems.add(
-                FIELD,
+                field,
                 "",
                 "is needed: name a Secret or a ServiceAccount of this namespace",
             );
@@ -90,14 +100,14 @@ fn check_credentials(credentials: Option<&Credentials>, place: Place, problems: 
     };
     if secret.is_some() == service_account.is_some() {
         problems.add(
-            FIELD,
+            field,
             "",
             "must have exactly one of secret and serviceAccount",
         );
     }
     for (kind, reference) in [("secret", secret), ("serviceAccount", service_account)] {
         if let Some(reference) = reference {
-            let field = format!("{FIELD}.{kind}.name");
+            let field = format!("{field}.{kind}.name");
             problems.check(
                 field,
                 &reference.name,

@@ -1,0 +1,28 @@
+//! The order of a setup Job, and its answer.
+
+use serde::{Deserialize, Serialize};
+
+use super::policy::Storage;
+use super::settings::BucketSettings;
+
+/// The version of [`SetupSpec`] that this build writes and reads.
+pub const SETUP_SPEC_VERSION: u32 = 1;
+
+/// Everything that is to be known about a policy's buckets, with no default left open but those
+/// of [`BucketSettings`] itself.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SetupSpec {
+    /// [`SETUP_SPEC_VERSION`]. A worker refuses a version that it does not know.
+    pub version: u32,
+    /// The policy's namespace; `default` on a plain host.
+    pub namespace: String,
+    /// The policy's name.
+    pub policy: String,
+    /// The store. `catalogBucket` is always set here.
+    pub storage: Storage,
+    /// The categories' buckets, each once.
+    pub data_buckets: Vec<String>,
+    /// What they are to be like.
+    pub settings: BucketSettings,
+}
