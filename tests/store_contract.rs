@@ -65,6 +65,19 @@ contract! {
     buckets:
         versioning_is_read,
         lifecycle_rules_are_read;
+    settings:
+        a_missing_bucket_is_made,
+        versions_are_enabled,
+        public_access_is_blocked,
+        a_default_encryption_is_set,
+        statements_of_others_stay,
+        lifecycle_rules_of_others_stay,
+        uploads_are_given_up,
+        files_move_to_other_classes,
+        a_default_lock_is_set,
+        acceleration_is_enabled_and_suspended,
+        a_copy_is_kept,
+        a_queue_is_told;
     errors:
         what_is_missing_is_told,
         s14_wrong_keys_are_told,
@@ -94,6 +107,8 @@ mod no_server {
             s01_a_store_that_is_not_well_is_asked_again,
             s16_a_clock_that_is_off_is_told_at_once,
             s22_an_empty_page_without_end_is_refused;
+        settings:
+            notices_of_others_stay;
         wire:
             a_write_says_all_that_it_must_and_no_other_checksum,
             b04_a_deletion_names_no_version,

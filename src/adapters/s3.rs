@@ -10,12 +10,15 @@
 //! # Caveats
 //! Proxies are taken from the process's environment, as the AWS tools do.
 
+pub mod buckets;
 mod delete;
 mod error;
 mod list;
+mod misnamed;
 mod promises;
 mod read;
 mod slices;
+mod versioning;
 mod wire;
 mod write;
 

@@ -3,6 +3,7 @@
 //! Only this room, `main` and `telemetry` read the environment. Nothing is decided here.
 
 mod backup;
+mod bucket;
 mod controller;
 mod estimate;
 pub mod exit_codes;
@@ -69,6 +70,9 @@ enum Verb {
     Ls(history::LsArgs),
     /// Say what backing up and restoring will cost.
     Estimate(estimate::EstimateArgs),
+    /// Look at the settings of the policy's buckets, or set them.
+    #[command(subcommand)]
+    Bucket(bucket::BucketVerb),
     /// Watch BackupPolicy resources and keep their CronJobs.
     Controller(controller::ControllerArgs),
     /// Print the custom resource definition.
@@ -143,6 +147,7 @@ async fn dispatch(verb: Verb) -> Result<u8, Failure> {
         Verb::Runs(args) => history::runs(args).await,
         Verb::Ls(args) => history::ls(args).await,
         Verb::Estimate(args) => estimate::run(&args),
+        Verb::Bucket(verb) => bucket::run(verb).await,
         Verb::Controller(args) => controller::run(args).await,
         Verb::Crd => {
             output::line(crd::yaml().trim_end());

@@ -11,6 +11,12 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
+/// Writes a question, after which the answer is typed.
+pub(super) fn prompt(text: &str) {
+    let mut out = io::stdout();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
+}
+
 /// Writes an error. One of several lines is as many errors.
 pub(super) fn error(text: &str) {
     for line in text.lines() {

@@ -18,5 +18,6 @@ pub mod report;
 pub mod repository;
 pub mod restore;
 pub mod rows;
+pub mod setup;
 pub mod stop;
 pub mod walk;

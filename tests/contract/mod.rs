@@ -11,6 +11,7 @@ pub(crate) mod objects;
 pub(crate) mod parrot;
 pub(crate) mod patience;
 pub(crate) mod server;
+pub(crate) mod settings;
 pub(crate) mod uploads;
 pub(crate) mod wire;
 

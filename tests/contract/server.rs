@@ -32,8 +32,26 @@ pub(crate) enum Deviation {
     FailsOnUploadsGivenUp,
     /// There are no storage classes besides `STANDARD` and `REDUCED_REDUNDANCY`.
     LacksStorageClasses,
-    /// Whether versioning is enabled is told in a form that only lenient clients read.
-    MisnamesVersioning,
+    /// Public access cannot be blocked.
+    LacksPublicAccessBlock,
+    /// There is no transfer acceleration.
+    LacksAcceleration,
+    /// There are no storage classes to move to, as long as nobody has set a tier up.
+    LacksTiers,
+    /// Rules for uploads that were not finished are refused.
+    LacksUploadRules,
+    /// A bucket is locked when it is made, or never.
+    LocksNewBucketsOnly,
+    /// Buckets are copied by other means than roles.
+    LacksReplicas,
+    /// Which superseded versions are kept by their number is not told.
+    ForgetsVersionCounts,
+    /// Delete markers are not copied, whatever is said.
+    CopiesNoMarkers,
+    /// Whom a bucket tells is told in a form that only lenient clients read.
+    MisnamesNotifications,
+    /// There are no queues but those that the server was started with.
+    LacksQueues,
 }
 
 use Deviation::*;
@@ -42,6 +60,13 @@ const MINIO: &[Deviation] = &[
     HidesKeysBeneathKeys,
     IgnoresMatchAtDelete,
     LacksStorageClasses,
+    LacksPublicAccessBlock,
+    LacksAcceleration,
+    LacksTiers,
+    LacksUploadRules,
+    LocksNewBucketsOnly,
+    LacksReplicas,
+    LacksQueues,
 ];
 
 const MOTO: &[Deviation] = &[
@@ -51,11 +76,13 @@ const MOTO: &[Deviation] = &[
     IgnoresMatchAtComplete,
     IgnoresMatchAtDelete,
     FailsOnUploadsGivenUp,
-    MisnamesVersioning,
+    ForgetsVersionCounts,
+    CopiesNoMarkers,
+    MisnamesNotifications,
 ];
 
 /// The one key that MinIO has in the tests.
-const KMS_KEY: &str = "backstay-test";
+pub(crate) const KMS_KEY: &str = "backstay-test";
 
 pub(crate) const REGION: &str = "us-east-1";
 

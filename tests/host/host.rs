@@ -89,6 +89,17 @@ spec:
         self.command_at(BACKSTAY.as_ref(), verb)
     }
 
+    /// A command about the buckets' settings.
+    pub(crate) fn bucket_command(&self, verb: &str, arguments: &[&str]) -> Done {
+        let mut command = Command::new(BACKSTAY);
+        command
+            .args(["bucket", verb, "--cluster-name", "test-host", "--policy"])
+            .arg(self.at("policy.yaml"))
+            .args(arguments)
+            .stdin(Stdio::null());
+        Done::of(command.output())
+    }
+
     /// The same, where the binary is somewhere else.
     pub(crate) fn command_at(&self, binary: &Path, verb: &str) -> Command {
         let mut command = Command::new(binary);
@@ -153,7 +164,7 @@ impl Done {
         }
     }
 
-    fn json<T: serde::de::DeserializeOwned>(&self) -> T {
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self) -> T {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }

@@ -49,7 +49,7 @@ const MISTAKES: &[Mistake] = &[
         "spec:\n  retention: 30d",
         &[
             "spec.retention is not a known field",
-            "known are categories",
+            "known are bucketSettings, categories",
         ],
     ),
     (

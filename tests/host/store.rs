@@ -67,11 +67,17 @@ impl Store {
     }
 
     pub(crate) fn enable_versions(&self, bucket: &str) {
-        let enabled = VersioningConfiguration::builder()
-            .status(BucketVersioningStatus::Enabled)
-            .build();
+        self.set_versions(bucket, BucketVersioningStatus::Enabled);
+    }
+
+    pub(crate) fn suspend_versions(&self, bucket: &str) {
+        self.set_versions(bucket, BucketVersioningStatus::Suspended);
+    }
+
+    fn set_versions(&self, bucket: &str, status: BucketVersioningStatus) {
+        let versioning = VersioningConfiguration::builder().status(status).build();
         let request = self.client.put_bucket_versioning().bucket(bucket);
-        self.wait(request.versioning_configuration(enabled).send())
+        self.wait(request.versioning_configuration(versioning).send())
             .unwrap();
     }
 

@@ -1,26 +1,16 @@
 //! What a bucket's versioning and lifecycle rules promise.
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::types::{
-    BucketVersioningStatus, ExpirationStatus, LifecycleRule as Rule, LifecycleRuleFilter,
-};
+use aws_sdk_s3::types::{ExpirationStatus, LifecycleRule as Rule, LifecycleRuleFilter};
 
-use super::S3Store;
 use super::error::Request;
+use super::{S3Store, versioning};
 use crate::adapters::store::{LifecycleRule, Promises, StoreError};
 
 impl S3Store {
     pub(super) async fn promises(&self, bucket: &str) -> Result<Promises, StoreError> {
-        let request = Request::on_bucket("GetBucketVersioning", bucket);
-        let versioning = self
-            .client
-            .get_bucket_versioning()
-            .bucket(bucket)
-            .send()
-            .await
-            .map_err(|error| request.failed(&error))?;
         Ok(Promises {
-            versioning: versioning.status() == Some(&BucketVersioningStatus::Enabled),
+            versioning: versioning::is_enabled(&self.client, bucket).await?,
             lifecycle: self.lifecycle(bucket).await?,
         })
     }
@@ -52,11 +42,11 @@ impl S3Store {
     }
 }
 
-fn is_enabled(rule: &Rule) -> bool {
+pub(super) fn is_enabled(rule: &Rule) -> bool {
     *rule.status() == ExpirationStatus::Enabled
 }
 
-fn promise(rule: &Rule) -> LifecycleRule {
+pub(super) fn promise(rule: &Rule) -> LifecycleRule {
     let expiration = rule.expiration();
     let noncurrent = rule.noncurrent_version_expiration();
     // A rule without a filter may carry a prefix of its own, as it was before filters.
@@ -99,7 +89,7 @@ fn scope(filter: &LifecycleRuleFilter) -> (String, bool) {
     (filter.prefix().unwrap_or_default().to_owned(), partial)
 }
 
-fn positive(number: Option<i32>) -> Option<u32> {
+pub(super) fn positive(number: Option<i32>) -> Option<u32> {
     number
         .and_then(|number| u32::try_from(number).ok())
         .filter(|number| *number > 0)
