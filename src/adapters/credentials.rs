@@ -47,6 +47,11 @@ pub enum Credentials {
     },
     /// What the AWS tools of a plain host use: environment, profile, web identity.
     Ambient,
+    /// A profile of a plain host.
+    Profile {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// Why there are no credentials.
@@ -125,7 +130,7 @@ impl Credentials {
                 pod_identity::check_address(uri)?;
                 files::read_token(token_file).map(|_| ())
             }
-            Self::Ambient => Ok(()),
+            Self::Ambient | Self::Profile { .. } => Ok(()),
         }
     }
 
@@ -144,6 +149,7 @@ impl Credentials {
                 token_file: token_file.clone(),
             },
             Self::Ambient => Provider::Ambient(Ambient::new(region)),
+            Self::Profile { name } => Provider::Ambient(Ambient::profile(name, region)),
         };
         SharedCredentialsProvider::new(provider)
     }

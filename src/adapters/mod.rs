@@ -7,6 +7,7 @@
 //! Depends on `plan` and `api` only.
 
 mod beneath;
+pub mod bucket;
 pub mod clock;
 pub mod cluster;
 pub mod codec;

@@ -248,6 +248,8 @@ pub struct Listed {
     pub size: u64,
     /// The ETag.
     pub etag: String,
+    /// When it was written, by the store's clock, to the second.
+    pub modified: jiff::Timestamp,
 }
 
 /// Why a request failed.

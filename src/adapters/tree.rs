@@ -5,8 +5,10 @@
 //! Methods block: they run on threads of their own.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::io;
 
+use super::store::StoreError;
 use crate::api::catalog::{Identity, Nanoseconds, Ownership};
 use crate::plan::key;
 
@@ -68,6 +70,44 @@ pub trait Tree: Send + Sync + 'static {
 
     /// Whether change times are stamped by another machine's clock (a network file system).
     fn has_foreign_clock(&self) -> bool;
+
+    /// Whether no change ever leaves the facts of an entry as they were, however soon it comes.
+    fn tells_every_change(&self) -> bool {
+        false
+    }
+
+    /// Requests made so far to whatever holds the tree, by operation.
+    fn requests(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
+
+    /// The entries of a tree that lists itself, in the order of [`key::order_key`]; `None` for one
+    /// that is walked by its directories.
+    fn listing(&self) -> Option<Listing<'_>> {
+        None
+    }
+}
+
+/// The entries of a tree that lists itself. An error ends it.
+pub type Listing<'a> = Box<dyn Iterator<Item = Result<Listed, StoreError>> + 'a>;
+
+/// One entry of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// An entry, and its facts.
+    Entry {
+        /// The path.
+        path: Vec<u8>,
+        /// Its facts.
+        stat: Stat,
+    },
+    /// Something that has no place among paths. It stands outside of the order.
+    Nameless {
+        /// What it is called there.
+        name: String,
+        /// Why it has none.
+        reason: &'static str,
+    },
 }
 
 /// Whether an error says that this process, or the host, has no descriptors left.

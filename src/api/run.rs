@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::policy::{Category, Deletions, SnsTopic, Storage};
+use super::policy::{Category, Deletions, SnsTopic, SourceCredentials, Storage};
 
 /// The version of [`RunSpec`] that this build writes and reads.
 pub const RUN_SPEC_VERSION: u32 = 1;
@@ -29,8 +29,11 @@ pub struct RunSpec {
     pub source: String,
     /// What the source is, so that another one under the same name is noticed.
     pub identity: SourceIdentity,
-    /// The directory where the source is mounted.
+    /// The directory where the source is mounted; of a bucket, its URL.
     pub root: String,
+    /// The bucket, where the source is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<BucketOrder>,
     /// Gitignore-style patterns; empty means every file.
     pub include: Vec<String>,
     /// Gitignore-style patterns.
@@ -55,6 +58,41 @@ pub struct RunSpec {
     pub approved_run: Option<String>,
 }
 
+/// A bucket to be backed up, with no default left open.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketOrder {
+    /// Its name.
+    pub name: String,
+    /// What its objects' keys begin with; empty for all of them.
+    pub prefix: String,
+    /// Its region.
+    pub region: String,
+    /// Its store; AWS where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Who the worker is to it; as to the storage where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<SourceCredentials>,
+}
+
+impl BucketOrder {
+    /// Its URL, as the AWS tools write it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("s3://{}/{}", self.name, self.prefix)
+    }
+
+    /// What it is, to a repository.
+    #[must_use]
+    pub fn identity(&self) -> SourceIdentity {
+        SourceIdentity::Bucket {
+            name: self.name.clone(),
+            prefix: self.prefix.clone(),
+        }
+    }
+}
+
 /// What a source is, in a way that survives neither re-creation nor replacement.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -63,6 +101,13 @@ pub enum SourceIdentity {
     Claim {
         /// The claim's UID.
         uid: String,
+    },
+    /// A bucket, or what lies under a prefix of it.
+    Bucket {
+        /// Its name.
+        name: String,
+        /// The prefix.
+        prefix: String,
     },
     /// A directory of a host.
     #[serde(rename_all = "camelCase")]

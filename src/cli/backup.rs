@@ -12,7 +12,7 @@ use super::metrics_file::MetricsFile;
 use super::order::{self, PolicyArgs};
 use super::progress::Bar;
 use super::stopping::{GRACE, Watch};
-use super::{Output, chain, identity, output};
+use super::{Output, chain, identity, output, source};
 use crate::adapters::clock;
 use crate::adapters::credentials::{Credentials, CredentialsError};
 use crate::adapters::mounted::MountedTree;
@@ -182,14 +182,6 @@ async fn back_up(
             return Ok(reporter.failed(&failure, BTreeMap::new()));
         }
     };
-    let tree = match MountedTree::open(spec.root.as_ref()) {
-        Ok(tree) => Arc::new(tree),
-        Err(error) => {
-            let message = format!("the source's root {}: {}", spec.root, chain(&error));
-            let failure = Failure::new(Reason::SourceSuspicious, message);
-            return Ok(reporter.failed(&failure, BTreeMap::new()));
-        }
-    };
     let stop = Stop::default();
     let seconds = u64::try_from(spec.active_deadline_seconds).unwrap_or(u64::MAX);
     let watch = Watch::start(stop.clone(), Duration::from_secs(seconds))?;
@@ -204,7 +196,7 @@ async fn back_up(
         patience: args.wait.map(Duration::from_secs),
     };
     let report = tokio::select! {
-        report = backup::run(order, store, tree, &reporter) => report,
+        report = run_on_source(order, store, &credentials, &reporter) => report,
         failure = overdue(&stop) => reporter.failed(&failure, BTreeMap::new()),
     };
     drop(bar);
@@ -219,6 +211,30 @@ async fn back_up(
 /// is well: how it goes with the source is the other one's to tell.
 fn gave_way(args: &BackupArgs, report: &RunReport) -> bool {
     args.wait.is_some() && report.reason == Some(Reason::Locked)
+}
+
+/// Runs the order on what its source is: a bucket, or a directory.
+async fn run_on_source(
+    order: Order,
+    store: Arc<S3Store>,
+    credentials: &Credentials,
+    reporter: &Reporter,
+) -> RunReport {
+    let failed = |failure| reporter.failed(&failure, BTreeMap::new());
+    if let Some(bucket) = &order.spec.bucket {
+        return match source::open_bucket(bucket, credentials) {
+            Ok(tree) => Box::pin(backup::run(order, store, Arc::new(tree), reporter)).await,
+            Err(error) => failed(missing(&error)),
+        };
+    }
+    match MountedTree::open(order.spec.root.as_ref()) {
+        Ok(tree) => Box::pin(backup::run(order, store, Arc::new(tree), reporter)).await,
+        Err(error) => {
+            let root = &order.spec.root;
+            let message = format!("the source's root {root}: {}", chain(&error));
+            failed(Failure::new(Reason::SourceSuspicious, message))
+        }
+    }
 }
 
 /// Sends the notice that is owed, and says the last word.

@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::order::{self, PolicyArgs, invalid};
-use super::{Output, chain, output};
+use super::source::open_bucket;
+use super::{Output, chain, identity, output};
 use crate::adapters::mounted::MountedTree;
 use crate::api::cost::{CategoryEstimate, Cost, Estimate, Prices};
 use crate::api::outcome::Reason;
 use crate::api::run::RunSpec;
 use crate::plan::cost::{self, Survey};
 use crate::plan::notice::size;
-use crate::plan::policy::{Location, ValidSource};
+use crate::plan::policy::ValidSource;
+use crate::plan::source::Location;
 use crate::worker::estimate;
 use crate::worker::failure::Failure;
 
-/// Say what backing up and restoring will cost. Sources are walked, no store is asked.
+/// Say what backing up and restoring will cost. Sources are walked, the storage is not asked.
 #[derive(Debug, Args)]
 pub(super) struct EstimateArgs {
     #[command(flatten)]
@@ -85,9 +87,16 @@ fn estimate(
     spec: &RunSpec,
     prices: &Prices,
 ) -> Result<Estimate, Failure> {
+    let mut survey = Survey::new(&spec.categories, prices);
     let root = match (&args.directory, &source.location) {
         (Some(directory), _) => directory.clone(),
         (None, Location::Directory { path }) => PathBuf::from(path),
+        (None, Location::Bucket(bucket)) => {
+            let tree = open_bucket(bucket, &identity::of_host())
+                .map_err(|error| Failure::new(Reason::CredentialsMissing, chain(&error)))?;
+            tokio::task::block_in_place(|| estimate::walk(&tree, spec, &mut survey))?;
+            return Ok(survey.estimate(&source.name, catalog_of(spec), prices));
+        }
         (None, Location::Claim { name }) => {
             return Err(invalid(format!(
                 "source {} is the claim {name}: say with --directory where its files are on this \
@@ -100,10 +109,12 @@ fn estimate(
         let message = format!("the source's root {}: {}", root.display(), chain(&error));
         Failure::new(Reason::SourceSuspicious, message)
     })?;
-    let mut survey = Survey::new(&spec.categories, prices);
     estimate::walk(&tree, spec, &mut survey)?;
-    let catalog = spec.storage.catalog_bucket.as_deref().unwrap_or_default();
-    Ok(survey.estimate(&source.name, catalog, prices))
+    Ok(survey.estimate(&source.name, catalog_of(spec), prices))
+}
+
+fn catalog_of(spec: &RunSpec) -> &str {
+    spec.storage.catalog_bucket.as_deref().unwrap_or_default()
 }
 
 fn describe(estimate: &Estimate, spec: &RunSpec) -> String {

@@ -16,6 +16,7 @@ mod output;
 mod progress;
 mod reading;
 mod restore;
+mod source;
 mod stopping;
 
 use std::path::PathBuf;

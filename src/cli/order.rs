@@ -10,7 +10,8 @@ use crate::api::outcome::Reason;
 use crate::api::policy::BackupPolicy;
 use crate::api::run::{RUN_SPEC_VERSION, RunSpec, SourceIdentity};
 use crate::plan::object;
-use crate::plan::policy::{Context, Location, Place, ValidPolicy, ValidSource, validate};
+use crate::plan::policy::{Context, Place, ValidPolicy, ValidSource, validate};
+use crate::plan::source::Location;
 use crate::worker::failure::Failure;
 
 /// A policy file, and whose it is.
@@ -33,7 +34,7 @@ impl PolicyArgs {
             .spec
             .sources
             .iter()
-            .all(|source| source.path.is_some());
+            .all(|source| source.persistent_volume_claim.is_none());
         let place = if is_host { Place::Host } else { Place::Cluster };
         let valid = self.validate(&policy, place)?;
         Ok((policy, valid))
@@ -122,18 +123,18 @@ pub(super) fn select_one<'a>(
 
 /// The order to back up a directory of this host.
 pub(super) fn for_host(source: &ValidSource, approved: Option<String>) -> Result<RunSpec, Failure> {
-    let path = match &source.location {
-        Location::Directory { path } => path.clone(),
+    let identity = match &source.location {
+        Location::Directory { path } => SourceIdentity::Directory {
+            machine_id: identity::machine_id()?,
+            path: path.clone(),
+        },
+        Location::Bucket(bucket) => bucket.identity(),
         Location::Claim { name } => {
             return Err(invalid(format!(
-                "source {} is the claim {name}: a plain host backs up `path` sources",
+                "source {} is the claim {name}: a plain host backs up `path` and `bucket` sources",
                 source.name
             )));
         }
-    };
-    let identity = SourceIdentity::Directory {
-        machine_id: identity::machine_id()?,
-        path: path.clone(),
     };
     Ok(source.run_spec(identity, approved))
 }

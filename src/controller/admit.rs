@@ -67,13 +67,8 @@ pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decisions<'_> {
         }
         let is_waiting = |pod: &&WorkerPod| pod.is_live && pod.is_gated() && !pod.is_terminating;
         for pod in run.pods.iter().filter(is_waiting) {
-            let claim = pod
-                .claim
-                .as_ref()
-                .and_then(|name| observed.claims.get(name));
-            let others = claim.map(|claim| others(claim, pod)).unwrap_or_default();
             let active = admitted.get(run.source.as_str()).copied();
-            match placement::admit(claim.map(|claim| &claim.claim), &others, active) {
+            match admission(observed, pod, active) {
                 Admission::Open { node } => {
                     admitted.insert(&run.source, &pod.name);
                     decisions.steps.push(Step::Open { run, pod, node });
@@ -125,6 +120,15 @@ impl Decisions<'_> {
                 message: cut(message),
             });
     }
+}
+
+fn admission(observed: &Observed, pod: &WorkerPod, active: Option<&str>) -> Admission {
+    let Some(name) = &pod.claim else {
+        return placement::admit_anywhere(active);
+    };
+    let claim = observed.claims.get(name);
+    let others = claim.map(|claim| others(claim, pod)).unwrap_or_default();
+    placement::admit(claim.map(|claim| &claim.claim), &others, active)
 }
 
 fn others(claim: &ObservedClaim, pod: &WorkerPod) -> Vec<User> {

@@ -43,6 +43,7 @@ pub(super) const WORKER_CONTAINER: &str = "worker";
 const ORDER_DIRECTORY: &str = "/backstay/run";
 const ORDER_FILE: &str = "run-spec.json";
 const CREDENTIALS_DIRECTORY: &str = "/backstay/credentials";
+const SOURCE_CREDENTIALS_DIRECTORY: &str = "/backstay/source-credentials";
 
 /// How much a worker may write beside memory.
 const SCRATCH_SIZE: &str = "128Mi";
@@ -238,7 +239,12 @@ fn pod(validated: &Validated, source: &OrderedSource, options: &WorkerOptions) -
     PodSpec {
         active_deadline_seconds: Some(worker.active_deadline_seconds),
         automount_service_account_token: Some(false),
-        containers: vec![container(policy.credentials.as_ref(), worker, options)],
+        containers: vec![container(
+            policy.credentials.as_ref(),
+            source,
+            worker,
+            options,
+        )],
         dns_policy: Some("ClusterFirst".to_owned()),
         enable_service_links: Some(false),
         host_ipc: Some(false),
@@ -257,7 +263,7 @@ fn pod(validated: &Validated, source: &OrderedSource, options: &WorkerOptions) -
         share_process_namespace: Some(false),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
         tolerations: Some(tolerations(worker)),
-        volumes: Some(volumes(policy.credentials.as_ref(), &source.claim)),
+        volumes: Some(volumes(policy.credentials.as_ref(), source)),
         ..PodSpec::default()
     }
 }
@@ -284,6 +290,7 @@ fn seccomp_profile() -> SeccompProfile {
 
 fn container(
     credentials: Option<&Credentials>,
+    source: &OrderedSource,
     worker: &ValidWorker,
     options: &WorkerOptions,
 ) -> Container {
@@ -294,10 +301,16 @@ fn container(
         ..VolumeMount::default()
     };
     let mut mounts = vec![
-        mount("source", CLAIM_ROOT, true),
         mount("run", ORDER_DIRECTORY, true),
         mount("tmp", "/tmp", false),
     ];
+    if source.claim.is_some() {
+        mounts.insert(0, mount("source", CLAIM_ROOT, true));
+    }
+    if source_secret(source).is_some() {
+        let directory = SOURCE_CREDENTIALS_DIRECTORY;
+        mounts.push(mount("source-credentials", directory, true));
+    }
     if credentials.is_some_and(|credentials| credentials.secret.is_some()) {
         mounts.push(mount("credentials", CREDENTIALS_DIRECTORY, true));
     }
@@ -409,16 +422,22 @@ fn tolerations(worker: &ValidWorker) -> Vec<Toleration> {
     lost.into_iter().chain(asked).collect()
 }
 
-fn volumes(credentials: Option<&Credentials>, claim: &str) -> Vec<Volume> {
-    let source = Volume {
+/// The Secret with the keys for a source's bucket, where it has keys of its own.
+fn source_secret(source: &OrderedSource) -> Option<&str> {
+    let credentials = source.order.bucket.as_ref()?.credentials.as_ref()?;
+    Some(credentials.secret.as_ref()?.name.as_str())
+}
+
+fn volumes(credentials: Option<&Credentials>, source: &OrderedSource) -> Vec<Volume> {
+    let claim = source.claim.as_ref().map(|claim| Volume {
         name: "source".to_owned(),
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-            claim_name: claim.to_owned(),
+            claim_name: claim.clone(),
             // The mount is read-only; the attachment is the application's, and stays as it is.
             read_only: Some(false),
         }),
         ..Volume::default()
-    };
+    });
     let order = Volume {
         name: "run".to_owned(),
         downward_api: Some(DownwardAPIVolumeSource {
@@ -443,18 +462,24 @@ fn volumes(credentials: Option<&Credentials>, claim: &str) -> Vec<Volume> {
         ..Volume::default()
     };
     let secret = credentials.and_then(|credentials| credentials.secret.as_ref());
-    let secret = secret.map(|secret| Volume {
-        name: "credentials".to_owned(),
+    let secret = secret.map(|secret| secret_volume("credentials", &secret.name));
+    let source_secret = source_secret(source).map(|name| secret_volume("source-credentials", name));
+    let always = claim.into_iter().chain([order, scratch]);
+    always.chain(secret).chain(source_secret).collect()
+}
+
+fn secret_volume(name: &str, secret: &str) -> Volume {
+    Volume {
+        name: name.to_owned(),
         secret: Some(SecretVolumeSource {
-            secret_name: Some(secret.name.clone()),
+            secret_name: Some(secret.to_owned()),
             default_mode: Some(FILE_MODE),
             // A missing Secret is told by the worker; the pod would hang without a word.
             optional: Some(true),
             ..SecretVolumeSource::default()
         }),
         ..Volume::default()
-    });
-    [source, order, scratch].into_iter().chain(secret).collect()
+    }
 }
 
 #[cfg(test)]
@@ -521,6 +546,20 @@ mod tests {
                 .flatten()
                 .all(|volume| volume.secret.is_none())
         );
+    }
+
+    #[test]
+    fn a_bucket_needs_no_volume_and_may_have_keys_of_its_own() {
+        let claim = "persistentVolumeClaim: {claimName: shop-data}";
+        let bucket = "bucket: {name: incoming, credentials: {secret: {name: other-account}}}";
+        let mut pod = pod_of(built(&POLICY.replace(claim, bucket)));
+        let volumes = pod.volumes.take().unwrap_or_default();
+        let names: Vec<&str> = volumes.iter().map(|volume| volume.name.as_str()).collect();
+        assert_eq!(names, ["run", "tmp", "credentials", "source-credentials"]);
+        let mounts = pod.containers.remove(0).volume_mounts.unwrap_or_default();
+        let mut mounted: Vec<&str> = mounts.iter().map(|mount| mount.name.as_str()).collect();
+        mounted.sort_unstable();
+        assert_eq!(mounted, ["credentials", "run", "source-credentials", "tmp"]);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 
 use crate::api::run::{RunSpec, SourceIdentity};
 use crate::plan::health::{Obstacle, ReadyReason};
-use crate::plan::policy::{self, Context, Location, Place, ValidPolicy, ValidSource};
+use crate::plan::policy::{self, Context, Place, ValidPolicy, ValidSource};
 use crate::plan::problem::Problem;
+use crate::plan::source::Location;
 
 use super::labels;
 use super::observe::Observed;
@@ -23,7 +24,8 @@ pub(super) struct Validated {
 #[derive(Debug)]
 pub(super) struct OrderedSource {
     pub(super) source: ValidSource,
-    pub(super) claim: String,
+    /// The claim that is mounted; none for a bucket.
+    pub(super) claim: Option<String>,
     pub(super) order: RunSpec,
 }
 
@@ -41,32 +43,15 @@ pub(super) fn validate(observed: &Observed, cluster: &str) -> Result<Validated, 
     let mut sources = Vec::new();
     let mut obstacles = Vec::new();
     for source in &policy.sources {
-        let Location::Claim { name: claim } = &source.location else {
-            // A directory is a problem of the policy, in a cluster.
-            continue;
-        };
-        match observed.claims.get(claim) {
-            Some(found) => {
-                let identity = SourceIdentity::Claim {
-                    uid: found.uid.clone(),
-                };
-                let approved = approvals.and_then(|text| approved_run(text, &source.name));
-                let order = source.run_spec(identity, approved);
-                let claim = claim.clone();
-                sources.push(OrderedSource {
-                    source: source.clone(),
-                    claim,
-                    order,
-                });
-            }
-            None => obstacles.push(Obstacle {
-                source: source.name.clone(),
-                reason: ReadyReason::ClaimNotFound,
-                message: format!(
-                    "claim {claim} does not exist in namespace {}; create it, or name another",
-                    observed.namespace
-                ),
+        let approved = approvals.and_then(|text| approved_run(text, &source.name));
+        match identify(observed, source) {
+            Ok((identity, claim)) => sources.push(OrderedSource {
+                source: source.clone(),
+                claim,
+                order: source.run_spec(identity, approved),
             }),
+            Err(Some(obstacle)) => obstacles.push(obstacle),
+            Err(None) => {}
         }
     }
     Ok(Validated {
@@ -74,6 +59,31 @@ pub(super) fn validate(observed: &Observed, cluster: &str) -> Result<Validated, 
         sources,
         obstacles,
     })
+}
+
+/// What a source is, and the claim that it is in; or what stands in the way.
+fn identify(
+    observed: &Observed,
+    source: &ValidSource,
+) -> Result<(SourceIdentity, Option<String>), Option<Obstacle>> {
+    let claim = match &source.location {
+        Location::Claim { name } => name,
+        Location::Bucket(bucket) => return Ok((bucket.identity(), None)),
+        // A directory is a problem of the policy, in a cluster.
+        Location::Directory { .. } => return Err(None),
+    };
+    let Some(found) = observed.claims.get(claim) else {
+        return Err(Some(Obstacle {
+            source: source.name.clone(),
+            reason: ReadyReason::ClaimNotFound,
+            message: format!(
+                "claim {claim} does not exist in namespace {}; create it, or name another",
+                observed.namespace
+            ),
+        }));
+    };
+    let uid = found.uid.clone();
+    Ok((SourceIdentity::Claim { uid }, Some(claim.clone())))
 }
 
 /// The run that is approved for a source: `<run>` is meant for every source, `<source>=<run>` for

@@ -38,6 +38,7 @@ pub mod problem;
 pub mod quantity;
 pub mod schedule;
 mod shape;
+pub mod source;
 mod storage;
 pub mod textfile;
 pub mod worker;

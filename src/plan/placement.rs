@@ -110,6 +110,21 @@ impl WaitReason {
     }
 }
 
+/// What is to become of a worker's pod that mounts no claim: it may run anywhere, after `active`, a
+/// worker of the same source.
+#[must_use]
+pub fn admit_anywhere(active: Option<&str>) -> Admission {
+    match active {
+        Some(active) => wait_for(active),
+        None => Admission::Open { node: None },
+    }
+}
+
+fn wait_for(active: &str) -> Admission {
+    let message = format!("pod {active} backs up this source; this run waits until it has ended");
+    wait(WaitReason::RunActive, message)
+}
+
 /// What is to become of a worker's pod behind the gate. `others` are the users of the claim without
 /// this pod; `active` names a worker of the same source that is admitted before it.
 #[must_use]
@@ -122,9 +137,7 @@ pub fn admit(claim: Option<&Claim>, others: &[User], active: Option<&str>) -> Ad
     };
     let name = &claim.name;
     if let Some(active) = active {
-        let message =
-            format!("pod {active} backs up this source; this run waits until it has ended");
-        return wait(WaitReason::RunActive, message);
+        return wait_for(active);
     }
     if !claim.is_bound {
         let message = format!(

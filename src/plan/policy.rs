@@ -14,10 +14,10 @@ use crate::api::run::{RUN_SPEC_MAX_BYTES, RUN_SPEC_VERSION, RunSpec, SourceIdent
 use crate::api::setup::{SETUP_SPEC_VERSION, SetupSpec};
 
 use super::category::Categories;
-use super::filter::Filter;
 use super::prefix;
-use super::problem::{Problem, ProblemKind, Problems};
+use super::problem::{Problem, Problems};
 use super::schedule::{self, Owner, Schedule};
+use super::source::{self, Location};
 use super::worker::ValidWorker;
 use super::{bounds, bucket, compression, names, storage};
 
@@ -85,21 +85,6 @@ pub struct ValidSource {
     /// How late a missed start is made up.
     pub starting_deadline_seconds: i64,
     order: RunSpec,
-}
-
-/// Where a source's files are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Location {
-    /// In a claim of the policy's namespace.
-    Claim {
-        /// The claim's name.
-        name: String,
-    },
-    /// In a directory of the host.
-    Directory {
-        /// The directory, absolute.
-        path: String,
-    },
 }
 
 impl ValidSource {
@@ -268,8 +253,8 @@ fn valid_source(
         place,
         ..
     } = parts.context;
-    check_patterns(&field, source, problems);
-    let location = check_location(&field, source, place, problems);
+    source::check_patterns(&field, source, problems);
+    let location = source::check(parts.spec, &field, source, place, problems);
     let owner = Owner {
         namespace,
         policy,
@@ -282,10 +267,14 @@ fn valid_source(
     let (location, schedule, key_prefix) = (location?, schedule?, key_prefix?);
     let starting_deadline_seconds = check_starting_deadline(parts.spec, &schedule, problems)?;
     let root = match &location {
-        Location::Claim { .. } => CLAIM_ROOT,
-        Location::Directory { path } => path,
+        Location::Claim { .. } => CLAIM_ROOT.to_owned(),
+        Location::Directory { path } => path.clone(),
+        Location::Bucket(bucket) => bucket.url(),
     };
-    let order = order(parts, source, root, key_prefix);
+    let mut order = order(parts, source, &root, key_prefix);
+    if let Location::Bucket(bucket) = &location {
+        order.bucket = Some(bucket.clone());
+    }
     let size_bytes = serde_json::to_vec(&order).expect("an order is JSON").len();
     if size_bytes + RUN_SPEC_RESERVE_BYTES > RUN_SPEC_MAX_BYTES {
         let message = format!(
@@ -303,70 +292,6 @@ fn valid_source(
         starting_deadline_seconds,
         order,
     })
-}
-
-/// Patterns are tried one by one, so that each that is not usable is told.
-fn check_patterns(field: &str, source: &Source, problems: &mut Problems) {
-    for (index, pattern) in source.include.iter().enumerate() {
-        let filter = Filter::new(std::slice::from_ref(pattern), &[]);
-        let filter = filter.map_err(|error| format!("is not a pattern: {}", error.problem));
-        problems.check(format!("{field}.include[{index}]"), pattern, filter);
-    }
-    for (index, pattern) in source.exclude.iter().enumerate() {
-        let filter = Filter::new(&[], std::slice::from_ref(pattern));
-        let filter = filter.map_err(|error| format!("is not a pattern: {}", error.problem));
-        problems.check(format!("{field}.exclude[{index}]"), pattern, filter);
-    }
-}
-
-fn check_location(
-    field: &str,
-    source: &Source,
-    place: Place,
-    problems: &mut Problems,
-) -> Option<Location> {
-    match (&source.persistent_volume_claim, &source.path, place) {
-        (Some(claim), None, Place::Cluster) => {
-            let field = format!("{field}.persistentVolumeClaim.claimName");
-            let name = &claim.claim_name;
-            problems.check(field, name, names::check_subdomain(name))?;
-            Some(Location::Claim { name: name.clone() })
-        }
-        (None, Some(path), Place::Host) => {
-            if !path.directory.starts_with('/') {
-                let field = format!("{field}.path.directory");
-                problems.add(field, &path.directory, "must be absolute: start with /");
-                return None;
-            }
-            Some(Location::Directory {
-                path: path.directory.clone(),
-            })
-        }
-        (Some(claim), None, Place::Host) => {
-            let message = "is of a cluster; on a plain host give path: {directory: /…}";
-            problems.add(
-                format!("{field}.persistentVolumeClaim"),
-                &claim.claim_name,
-                message,
-            );
-            None
-        }
-        (None, Some(path), Place::Cluster) => {
-            let message =
-                "is of a plain host; in a cluster give persistentVolumeClaim: {claimName: …}";
-            let kind = ProblemKind::PathSourceInCluster;
-            problems.add_kind(kind, format!("{field}.path"), &path.directory, message);
-            None
-        }
-        (Some(_), Some(_), _) | (None, None, _) => {
-            problems.add(
-                field,
-                "",
-                "must have exactly one of persistentVolumeClaim and path",
-            );
-            None
-        }
-    }
 }
 
 fn check_key_prefix(parts: &Parts<'_>, source: &Source, problems: &mut Problems) -> Option<String> {
@@ -433,6 +358,7 @@ fn order(parts: &Parts<'_>, source: &Source, root: &str, key_prefix: String) -> 
         // Whose claim or directory it is becomes known when the order is given.
         identity: SourceIdentity::Claim { uid: String::new() },
         root: root.to_owned(),
+        bucket: None,
         include: source.include.clone(),
         exclude: source.exclude.clone(),
         categories: spec.categories.clone(),
@@ -632,6 +558,56 @@ worker: {concurrency: 4, activeDeadlineSeconds: 600}
     }
 
     #[test]
+    fn every_problem_of_a_bucket_source_is_told_with_its_remedy() {
+        let claim = "persistentVolumeClaim: {claimName: office-scans}";
+        for (bucket, expected) in [
+            ("{name: Acme}", "bucket.name \"Acme\" must be made of"),
+            ("{name: acme-rest}", "it would back up its own backups"),
+            (
+                "{name: acme-rest, prefix: data/x}",
+                "it would back up its own",
+            ),
+            (
+                "{name: incoming, endpoint: 'http://x/y'}",
+                "bucket.endpoint \"http://x/y\" must end after",
+            ),
+            (
+                "{name: incoming, credentials: {profile: other}}",
+                "bucket.credentials must have secret",
+            ),
+        ] {
+            check(claim, &format!("bucket: {bucket}"), expected);
+        }
+        check(
+            claim,
+            &format!("{claim}\n    bucket: {{name: incoming}}"),
+            "must have exactly one of",
+        );
+    }
+
+    #[test]
+    fn a_bucket_is_where_the_storage_is_unless_it_says_otherwise() {
+        let resolved = |bucket: &str| {
+            let claim = "persistentVolumeClaim: {claimName: office-scans}";
+            let policy = WHOLE.replace(claim, &format!("bucket: {bucket}"));
+            let valid = validate(&spec(&policy), IN_CLUSTER).expect("valid");
+            let order = valid.sources[1].run_spec(valid.sources[1].order.identity.clone(), None);
+            order.bucket.expect("it is a bucket")
+        };
+        let same = resolved("{name: incoming, prefix: scans/}");
+        assert_eq!(same.url(), "s3://incoming/scans/");
+        let storage = spec(WHOLE).storage;
+        assert_eq!(
+            (same.region, same.endpoint),
+            (storage.region, storage.endpoint)
+        );
+        let aws = resolved("{name: incoming, region: eu-west-1}");
+        assert_eq!((aws.region.as_str(), aws.endpoint), ("eu-west-1", None));
+        let own = resolved("{name: acme-rest, prefix: incoming/}");
+        assert_eq!(own.prefix, "incoming/");
+    }
+
+    #[test]
     fn every_problem_of_a_category_is_told_with_its_remedy() {
         check("extensions: [jpg]", "extensions: ['.jpg']", "without a dot");
         check(
@@ -741,7 +717,8 @@ worker: {concurrency: 4, activeDeadlineSeconds: 600}
         let claim = "persistentVolumeClaim: {claimName: office-files}";
         let path = SMALLEST.replace(claim, "path: {directory: /srv/files}");
         let refused = validate(&spec(&path), IN_CLUSTER).expect_err("a path in a cluster");
-        assert_eq!(refused[0].kind, ProblemKind::PathSourceInCluster);
+        let kind = crate::plan::problem::ProblemKind::PathSourceInCluster;
+        assert_eq!(refused[0].kind, kind);
         let policy = validate(&spec(&path), ON_HOST).expect("a path on a host");
         let order = policy.sources[0].run_spec(
             SourceIdentity::Directory {

@@ -154,7 +154,12 @@ fn check_topic(topic: &SnsTopic, place: Place, problems: &mut Problems) {
     );
 }
 
-fn check_endpoint(field: &str, endpoint: Option<&str>, place: Place, problems: &mut Problems) {
+pub(super) fn check_endpoint(
+    field: &str,
+    endpoint: Option<&str>,
+    place: Place,
+    problems: &mut Problems,
+) {
     if let Some(endpoint) = endpoint {
         problems.check(field, endpoint, parse_endpoint(endpoint, place));
     }

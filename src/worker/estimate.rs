@@ -1,5 +1,5 @@
-//! Estimate: a source is walked as a backup walks it, and only its sizes are noted. No store is
-//! asked, and no file is opened.
+//! Estimate: a source is walked as a backup walks it, and only its sizes are noted. The storage is
+//! not asked, and no file is opened; a bucket is listed.
 
 use crate::adapters::tree::Tree;
 use crate::api::catalog::Kind;
@@ -9,7 +9,7 @@ use crate::plan::category::Categories;
 use crate::plan::cost::Survey;
 use crate::plan::filter::Filter;
 use crate::worker::failure::Failure;
-use crate::worker::walk::{Entry, Walk, WalkError, Walked};
+use crate::worker::walk::{self, Entry, WalkError, Walked};
 
 /// Adds what a source holds to a survey.
 ///
@@ -19,10 +19,10 @@ pub fn walk<T: Tree>(tree: &T, spec: &RunSpec, survey: &mut Survey) -> Result<()
     let invalid = |text: String| Failure::new(Reason::InvalidSpec, text);
     let filter = Filter::new(&spec.include, &spec.exclude).map_err(|e| invalid(e.to_string()))?;
     let categories = Categories::new(&spec.categories).map_err(|e| invalid(e.to_string()))?;
-    for walked in Walk::new(tree, &filter).map_err(|error| unreadable(&error))? {
-        match walked {
+    for walked in walk::entries(tree, &filter).map_err(unreadable)? {
+        match walked.map_err(unreadable)? {
             Walked::Entry(entry) => note(&entry, &categories, survey),
-            Walked::Unreadable(_) => survey.add_unreadable(),
+            Walked::Unreadable(_) | Walked::Nameless { .. } => survey.add_unreadable(),
             Walked::Crossing { .. } => {}
         }
     }
@@ -38,8 +38,11 @@ fn note(entry: &Entry, categories: &Categories, survey: &mut Survey) {
     }
 }
 
-fn unreadable(error: &WalkError) -> Failure {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
+fn unreadable(error: WalkError) -> Failure {
+    if let WalkError::List(error) = error {
+        return error.into();
+    }
+    let cause = std::error::Error::source(&error).map(ToString::to_string);
     let message = format!("{error}: {}", cause.unwrap_or_default());
     Failure::new(Reason::SourceSuspicious, message)
 }

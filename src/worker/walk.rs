@@ -21,8 +21,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use self::descent::Walk;
-use crate::adapters::tree::{Stat, Tree};
-use crate::plan::filter::Filter;
+use crate::adapters::store::StoreError;
+use crate::adapters::tree::{Listed, Stat, Tree};
+use crate::api::catalog::Kind;
+use crate::plan::filter::{Filter, Verdict};
 
 /// How many entries are sent at once, at most.
 const BATCH_ENTRIES_MAX: usize = 256;
@@ -41,6 +43,13 @@ pub enum Walked {
     /// An entry that could not be looked at. Of a directory, nothing below is known either.
     /// Where its [`Walked::Entry`] came just before, only what is below is unknown.
     Unreadable(Unreadable),
+    /// Something that has no place among paths, and is told outside of their order.
+    Nameless {
+        /// What it is called.
+        name: String,
+        /// Why it has no path.
+        reason: &'static str,
+    },
     /// A directory on which another file system is mounted, or that is a subvolume of its own. Its
     /// [`Walked::Entry`] came just before; what is below is not part of this tree.
     Crossing {
@@ -113,6 +122,9 @@ pub enum WalkError {
     /// The root's names cannot be read.
     #[error("list the root")]
     ListRoot(#[source] io::Error),
+    /// The source cannot be listed.
+    #[error("list the source")]
+    List(#[source] StoreError),
     /// The thread that walked ended before the tree did.
     #[error("the walk broke off")]
     BrokeOff(#[source] tokio::task::JoinError),
@@ -165,9 +177,53 @@ fn send<T: Tree>(
     filter: &Filter,
     sender: &mpsc::Sender<Vec<Walked>>,
 ) -> Result<(), WalkError> {
+    send_all(entries(tree, filter)?, sender)
+}
+
+/// The entries of a tree, as they come; an error ends them.
+///
+/// # Errors
+/// The root cannot be read.
+pub fn entries<'a, T: Tree>(
+    tree: &'a T,
+    filter: &'a Filter,
+) -> Result<Box<dyn Iterator<Item = Result<Walked, WalkError>> + 'a>, WalkError> {
+    Ok(match tree.listing() {
+        Some(listing) => Box::new(listing.filter_map(|listed| of_listing(filter, listed))),
+        None => Box::new(Walk::new(tree, filter)?.map(Ok)),
+    })
+}
+
+/// What is told of an entry of a listing; nothing of one that is left out.
+fn of_listing(
+    filter: &Filter,
+    listed: Result<Listed, StoreError>,
+) -> Option<Result<Walked, WalkError>> {
+    let (path, stat) = match listed {
+        Ok(Listed::Entry { path, stat }) => (path, stat),
+        Ok(Listed::Nameless { name, reason }) => {
+            return Some(Ok(Walked::Nameless { name, reason }));
+        }
+        Err(error) => return Some(Err(WalkError::List(error))),
+    };
+    let is_directory = stat.identity.kind == Kind::Directory;
+    let is_taken = filter.verdict(&path, is_directory) != Verdict::Leave;
+    let link_target = Vec::new();
+    is_taken.then_some(Ok(Walked::Entry(Entry {
+        path,
+        stat,
+        link_target,
+    })))
+}
+
+fn send_all(
+    entries: impl Iterator<Item = Result<Walked, WalkError>>,
+    sender: &mpsc::Sender<Vec<Walked>>,
+) -> Result<(), WalkError> {
     let mut batch = Vec::new();
     let mut path_bytes = 0;
-    for walked in Walk::new(tree, filter)? {
+    for walked in entries {
+        let walked = walked?;
         path_bytes += walked.path().len();
         batch.push(walked);
         if batch.len() == BATCH_ENTRIES_MAX || path_bytes >= BATCH_PATH_BYTES {
@@ -193,6 +249,7 @@ impl Walked {
             Self::Entry(Entry { path, .. })
             | Self::Unreadable(Unreadable { path, .. })
             | Self::Crossing { path } => path,
+            Self::Nameless { name, .. } => name.as_bytes(),
         }
     }
 }

@@ -34,7 +34,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "persistentVolumeClaim: {claimName: data}",
         "persistentVolumeClaim: {claimName: data}, path: {directory: /srv}",
-        "exactly one of persistentVolumeClaim and path",
+        "exactly one of persistentVolumeClaim, bucket and path",
     ),
     (
         "[{name: all, bucket: acme-backup}]",

@@ -109,6 +109,33 @@ fn a_volume_is_backed_up_told_measured_and_restored() {
 }
 
 #[test]
+fn a_bucket_is_backed_up_with_keys_of_its_own() {
+    let stores = Stores::from_environment();
+    let buckets = stores.buckets(&["documents", "photos", "database", "incoming"]);
+    let topic = stores.topic();
+    stores.put(&buckets[3], "in/a/lease.pdf", b"lease");
+    stores.put(&buckets[3], "in/a/orders.csv", b"id,sum");
+    Chart::install();
+    let namespace = Namespace::restricted("office");
+    namespace.secret("s3-credentials", &Stores::credentials());
+    namespace.secret("other-account", &Stores::credentials());
+    let claim = "persistentVolumeClaim: {claimName: office-files}";
+    let bucket = format!(
+        "bucket: {{name: {}, prefix: in/, credentials: {{secret: {{name: other-account}}}}}}",
+        buckets[3]
+    );
+    namespace.policy(&policy(&stores, &buckets[..3], &topic).replace(claim, &bucket));
+    namespace.wait("backuppolicy/office", "condition=Ready");
+    let first = namespace.run("office", "first");
+    assert_eq!(first["files"]["uploaded"], 2, "{first}");
+    let key = |path: &str| format!("data/{}/office/files/{path}", namespace.name);
+    assert_eq!(stores.get(&buckets[0], &key("a/lease.pdf")), b"lease");
+    assert_eq!(stores.keys(&buckets[2], "data/"), [key("a/orders.csv")]);
+    let second = namespace.run("office", "second");
+    assert_eq!(second["files"]["uploaded"], 0, "{second}");
+}
+
+#[test]
 fn a_missing_secret_and_a_missing_bucket_are_told_with_the_remedy() {
     let stores = Stores::from_environment();
     let buckets = stores.buckets(&["documents", "photos"]);

@@ -78,6 +78,13 @@ impl Stores {
             .collect()
     }
 
+    pub(crate) fn put(&self, bucket: &str, key: &str, body: &[u8]) {
+        let put = self.s3.put_object().bucket(bucket).key(key);
+        self.runtime
+            .block_on(put.body(body.to_vec().into()).send())
+            .unwrap();
+    }
+
     pub(crate) fn get(&self, bucket: &str, key: &str) -> Vec<u8> {
         self.runtime.block_on(async {
             let object = self

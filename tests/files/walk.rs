@@ -74,6 +74,7 @@ fn lines_of(walked: &[Walked]) -> Vec<String> {
             format!("{}{slash}? {cause}", key::display(path))
         }
         Walked::Crossing { path } => format!("{}//", key::display(path)),
+        Walked::Nameless { name, reason } => format!("{name}: {reason}"),
     };
     walked.iter().map(line).collect()
 }

@@ -6,6 +6,7 @@
     reason = "the helpers of tests stand outside of test functions"
 )]
 
+mod bucket_sources;
 mod buckets;
 mod categories;
 mod compression;

@@ -120,7 +120,7 @@ const MISTAKES: &[Mistake] = &[
         "persistentVolumeClaim: {claimName: c}, path: {directory",
         &[
             "spec.sources[0]",
-            "exactly one of persistentVolumeClaim and path",
+            "exactly one of persistentVolumeClaim, bucket and path",
         ],
     ),
     (

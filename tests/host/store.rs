@@ -154,6 +154,12 @@ impl Store {
             .collect()
     }
 
+    /// Deletes an object, as its owner does.
+    pub(crate) fn hide(&self, bucket: &str, key: &str) {
+        let request = self.client.delete_object().bucket(bucket).key(key);
+        self.wait(request.send()).unwrap();
+    }
+
     /// Deletes a version for good, which no identity of ours may do.
     pub(crate) fn destroy(&self, bucket: &str, key: &str, version: &str) {
         let request = self.client.delete_object().bucket(bucket).key(key);

@@ -39,6 +39,7 @@ pub(crate) fn spec() -> RunSpec {
             uid: "0b9a".to_owned(),
         },
         root: "/source".to_owned(),
+        bucket: None,
         include: Vec::new(),
         exclude: Vec::new(),
         categories: vec![tables(&["csv"]), rest()],

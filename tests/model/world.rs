@@ -301,6 +301,7 @@ impl State {
                 key: key.clone(),
                 size: object.facts.size,
                 etag: object.facts.etag.clone(),
+                modified: object.facts.modified,
             });
         let page = keys.by_ref().take(self.settings.page_keys).collect();
         Ok(Page {

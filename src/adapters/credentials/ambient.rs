@@ -3,6 +3,7 @@
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::credentials::Builder;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_config::{BehaviorVersion, Region};
@@ -21,20 +22,23 @@ pub(super) struct Ambient(CredentialsProviderChain);
 
 impl Ambient {
     pub(super) fn new(region: &str) -> Self {
-        let config = ProviderConfig::without_region()
-            .with_region(Some(Region::new(region.to_owned())))
-            .with_behavior_version(Some(BehaviorVersion::latest()));
-        let mut profile = ProfileFileCredentialsProvider::builder().configure(&config);
-        for source in LOCAL_SOURCES {
-            profile = profile.with_custom_provider(source, NeverAsked);
-        }
+        let config = config(region);
         let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&config);
         let environment = EnvironmentVariableCredentialsProvider::new();
         Self(
             CredentialsProviderChain::first_try("Environment", environment)
-                .or_else("Profile", profile.build())
+                .or_else("Profile", profile(&config).build())
                 .or_else("WebIdentity", web_identity.build()),
         )
+    }
+
+    /// One profile, and nothing else.
+    pub(super) fn profile(name: &str, region: &str) -> Self {
+        let profile = profile(&config(region)).profile_name(name);
+        Self(CredentialsProviderChain::first_try(
+            "Profile",
+            profile.build(),
+        ))
     }
 
     pub(super) async fn keys(&self) -> Result<Keys, CredentialsError> {
@@ -49,6 +53,20 @@ impl Ambient {
                 },
             })
     }
+}
+
+fn config(region: &str) -> ProviderConfig {
+    ProviderConfig::without_region()
+        .with_region(Some(Region::new(region.to_owned())))
+        .with_behavior_version(Some(BehaviorVersion::latest()))
+}
+
+fn profile(config: &ProviderConfig) -> Builder {
+    let mut profile = ProfileFileCredentialsProvider::builder().configure(config);
+    for source in LOCAL_SOURCES {
+        profile = profile.with_custom_provider(source, NeverAsked);
+    }
+    profile
 }
 
 #[derive(Debug)]

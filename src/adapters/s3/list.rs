@@ -71,13 +71,17 @@ fn page(
             return Err(disordered(request, "keys out of order"));
         }
         let size = object.size().and_then(|size| u64::try_from(size).ok());
-        let (Some(size), Some(etag)) = (size, object.e_tag()) else {
-            return Err(disordered(request, "a key without size or ETag"));
+        let modified = object
+            .last_modified()
+            .and_then(|modified| jiff::Timestamp::from_second(modified.secs()).ok());
+        let (Some(size), Some(etag), Some(modified)) = (size, object.e_tag(), modified) else {
+            return Err(disordered(request, "a key without size, ETag or time"));
         };
         keys.push(Listed {
             key,
             size,
             etag: etag.to_owned(),
+            modified,
         });
     }
     Ok(Page {
@@ -117,7 +121,14 @@ mod tests {
     fn check(keys: &[&str], start_after: Option<&str>) -> Result<Page, StoreError> {
         let contents = keys
             .iter()
-            .map(|key| Object::builder().key(*key).size(1).e_tag("\"e\"").build())
+            .map(|key| {
+                Object::builder()
+                    .key(*key)
+                    .size(1)
+                    .e_tag("\"e\"")
+                    .last_modified(aws_sdk_s3::primitives::DateTime::from_secs(0))
+                    .build()
+            })
             .collect();
         let answer = ListObjectsV2Output::builder()
             .set_contents(Some(contents))

@@ -60,7 +60,15 @@ impl S3Store {
                 .await?;
             return Ok(stream::empty().boxed());
         }
-        let (_, _, body) = self.get_object(&get).await?;
+        Ok(self.open_object(get).await?.1)
+    }
+
+    /// An object's facts, and its bytes as they arrive.
+    pub(in crate::adapters) async fn open_object(
+        &self,
+        get: Get,
+    ) -> Result<(Facts, Body), StoreError> {
+        let (facts, _, body) = self.get_object(&get).await?;
         let pieces = stream::try_unfold((get, body), |(get, mut body)| async move {
             match body.try_next().await {
                 Ok(Some(piece)) => Ok(Some((piece, (get, body)))),
@@ -68,7 +76,7 @@ impl S3Store {
                 Err(error) => Err(broke_off(&get, &error)),
             }
         });
-        Ok(pieces.boxed())
+        Ok((facts, pieces.boxed()))
     }
 
     pub(super) async fn head_object(

@@ -303,7 +303,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
 
     fn is_racy(&self, ctime: Nanoseconds) -> bool {
         let start = Nanoseconds(i64::try_from(self.started.as_nanosecond()).unwrap_or(i64::MAX));
-        ctime >= racy_from(start, self.newest_foreign_ctime())
+        !self.tree.tells_every_change() && ctime >= racy_from(start, self.newest_foreign_ctime())
     }
 }
 

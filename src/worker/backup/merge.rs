@@ -99,6 +99,9 @@ impl<S: Store, T: Tree> Merge<S, T> {
     }
 
     fn broke_off(&self, error: &WalkError) -> Failure {
+        if let WalkError::List(error) = error {
+            return error.clone().into();
+        }
         let mut message = format!("the source at {}: {error}", self.backup.spec.root);
         if let Some(cause) = std::error::Error::source(error) {
             message = format!("{message}: {cause}");
@@ -110,6 +113,14 @@ impl<S: Store, T: Tree> Merge<S, T> {
         match walked {
             Walked::Entry(entry) => self.take_entry(entry).await,
             Walked::Unreadable(unreadable) => self.take_unreadable(unreadable).await,
+            Walked::Nameless { name, reason } => {
+                self.backup.progress.not_captured(NotCaptured {
+                    path: key::legible(&name),
+                    reason: reason.to_owned(),
+                    stale: false,
+                });
+                Ok(())
+            }
             Walked::Crossing { path } => {
                 self.backup.progress.warn(format!(
                     "{} is the mount point of another file system, which is not part of the source",

@@ -96,13 +96,20 @@ pub async fn run<S: Store, T: Tree>(
     tree: Arc<T>,
     reporter: &Reporter,
 ) -> RunReport {
-    let backup = match Backup::new(order, store.clone(), tree) {
+    let requests = || {
+        let mut requests = store.requests();
+        for (operation, count) in tree.requests() {
+            *requests.entry(operation).or_default() += count;
+        }
+        requests
+    };
+    let backup = match Backup::new(order, store.clone(), tree.clone()) {
         Ok(backup) => Arc::new(backup),
-        Err(failure) => return reporter.failed(&failure, store.requests()),
+        Err(failure) => return reporter.failed(&failure, requests()),
     };
     let report = match backup.run(reporter).await {
-        Ok(point) => reporter.ended(&point, store.requests()),
-        Err(failure) => reporter.failed(&failure, store.requests()),
+        Ok(point) => reporter.ended(&point, requests()),
+        Err(failure) => reporter.failed(&failure, requests()),
     };
     backup.write_report(&report).await;
     report

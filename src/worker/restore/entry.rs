@@ -1,7 +1,7 @@
 //! Writing the entries, in the order of their keys: directories before what is in them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
@@ -151,18 +151,28 @@ impl<S: Store> Restore<S> {
         Ok(())
     }
 
-    /// Makes the directories above an entry that are not selected themselves.
+    /// Makes the directories above an entry that have no row themselves, or none that is selected.
     pub(super) fn make_way(&self, path: &[u8]) -> Result<(), Failure> {
-        if self.order.is_whole {
+        let Some(end) = path.iter().rposition(|byte| *byte == b'/') else {
+            return Ok(());
+        };
+        let made = || self.way.lock().unwrap_or_else(PoisonError::into_inner);
+        if *made() == path[..end] {
             return Ok(());
         }
         for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
-            let made = self
+            let directory = self
                 .order
                 .target
                 .make_directory(&path[..at], self.placement());
-            made.map_err(|error| of_target(&error))?;
+            match directory {
+                Ok(_) => {}
+                Err(error) if error.is_full() => return Err(of_target(&error)),
+                // The entry itself will fail, and be told.
+                Err(_) => return Ok(()),
+            }
         }
+        *made() = path[..end].to_vec();
         Ok(())
     }
 

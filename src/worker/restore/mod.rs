@@ -18,7 +18,7 @@ mod finish;
 mod survey;
 mod tally;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::failure::Failure;
 use super::repository::{Point, find, require_head};
@@ -81,7 +81,8 @@ pub async fn run<S: Store>(order: Order, store: Arc<S>) -> RestoreReport {
         Ok(found) => found,
         Err(failure) => return tally.failed(None, &failure),
     };
-    let restore = Arc::new(Restore { order, store });
+    let way = Mutex::default();
+    let restore = Arc::new(Restore { order, store, way });
     match restore.run(&commit).await {
         Ok(()) => tally.ended(point),
         Err(failure) => tally.failed(Some(point), &failure),
@@ -103,6 +104,8 @@ async fn find_point<S: Store>(order: &Order, store: &S) -> Result<(RestorePoint,
 struct Restore<S> {
     order: Order,
     store: Arc<S>,
+    /// The directory that the way was made to last: entries come directory by directory.
+    way: Mutex<Vec<u8>>,
 }
 
 impl<S: Store> Restore<S> {

@@ -1,0 +1,43 @@
+//! Who we are to a source that is a bucket.
+
+use std::path::PathBuf;
+
+use crate::adapters::bucket::BucketTree;
+use crate::adapters::credentials::{Credentials, CredentialsError};
+use crate::adapters::s3::{S3Store, Timeouts};
+use crate::api::policy::{SourceCredentials, Storage};
+use crate::api::run::BucketOrder;
+
+/// Where a pod finds the keys for a source's bucket.
+const SECRET_DIRECTORY: &str = "/backstay/source-credentials";
+
+/// Makes a client for the bucket; `storage` is who we are to the storage.
+pub(super) fn open_bucket(
+    bucket: &BucketOrder,
+    storage: &Credentials,
+) -> Result<BucketTree, CredentialsError> {
+    let connection = Storage {
+        region: bucket.region.clone(),
+        endpoint: bucket.endpoint.clone(),
+        key_prefix: None,
+        catalog_bucket: None,
+        credentials: None,
+        encryption: None,
+    };
+    let credentials = of_source(bucket.credentials.as_ref(), storage);
+    let store = S3Store::new(&connection, &credentials, Timeouts::default())?;
+    Ok(BucketTree::new(store, bucket))
+}
+
+fn of_source(own: Option<&SourceCredentials>, storage: &Credentials) -> Credentials {
+    match own {
+        None => storage.clone(),
+        Some(SourceCredentials {
+            profile: Some(name),
+            ..
+        }) => Credentials::Profile { name: name.clone() },
+        Some(SourceCredentials { profile: None, .. }) => Credentials::Files {
+            directory: PathBuf::from(SECRET_DIRECTORY),
+        },
+    }
+}

@@ -1,0 +1,129 @@
+//! Sources that are buckets.
+
+use std::fs;
+
+use backstay::api::cost::Estimate;
+
+use crate::host::{DATA, Done, Host};
+use crate::store::minio;
+
+/// A host whose source is a bucket, and the bucket's name.
+fn collecting(prefix: &str) -> (Host, String) {
+    let host = Host::new();
+    let source = host.bucket("incoming");
+    host.store.make_bucket(&source);
+    let place = format!("path: {{directory: {}}}", host.root().display());
+    let prefix = if prefix.is_empty() {
+        String::new()
+    } else {
+        format!(", prefix: {prefix}")
+    };
+    let bucket = format!("bucket: {{name: {source}{prefix}}}");
+    host.write_policy(&minio(), |policy| policy.replace(&place, &bucket));
+    (host, source)
+}
+
+fn restored(host: &Host, name: &str) -> Vec<(String, Vec<u8>)> {
+    let to = host.at(name);
+    let restore = host.restore(&to, &[]);
+    assert_eq!(restore.code, 0, "{}", restore.report.message);
+    let mut files = Vec::new();
+    let mut directories = vec![to.clone()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                let name = path.strip_prefix(&to).unwrap().to_str().unwrap().to_owned();
+                files.push((name, fs::read(path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn a_bucket_is_backed_up_like_a_tree_and_comes_back() {
+    let (host, source) = collecting("in/");
+    let large = vec![b'l'; 20 << 20];
+    let mut objects: Vec<(String, Vec<u8>)> = vec![
+        ("100% sure?.txt".to_owned(), b"percent".to_vec()),
+        ("contracts/2026/lease.pdf".to_owned(), b"lease".to_vec()),
+        ("database/large.sql".to_owned(), large),
+        ("empty.txt".to_owned(), Vec::new()),
+        ("photos/IMG_1.JPG".to_owned(), b"picture".to_vec()),
+        ("\u{fc}ber/caf\u{e9}.txt".to_owned(), b"accents".to_vec()),
+    ];
+    objects.sort();
+    for (name, body) in &objects {
+        host.store.put(&source, &format!("in/{name}"), body);
+    }
+    host.store.put(&source, "in/folder/", b"");
+    host.store
+        .put(&source, "out/other.txt", b"not under the prefix");
+
+    let first = host.backup().expect(0);
+    assert_eq!((first.files.uploaded, first.files.total), (6, 7));
+    let picture = host
+        .store
+        .get(&host.bucket("photos"), &format!("{DATA}photos/IMG_1.JPG"));
+    assert_eq!(picture, b"picture");
+    assert!(restored(&host, "first") == objects);
+    assert!(host.at("first/folder").is_dir());
+
+    let second = host.backup().expect(0);
+    assert_eq!((second.files.uploaded, second.files.unchanged), (0, 7));
+    assert_eq!(second.bytes.read, 0);
+
+    host.store
+        .put(&source, "in/contracts/2026/lease.pdf", b"LEASE");
+    host.store.hide(&source, "in/empty.txt");
+    let third = host.backup().expect(0);
+    assert_eq!((third.files.uploaded, third.files.deleted), (1, 1));
+    objects.retain(|(name, _)| name != "empty.txt");
+    for (name, body) in &mut objects {
+        if name.starts_with("contracts") {
+            *body = b"LEASE".to_vec();
+        }
+    }
+    assert!(restored(&host, "third") == objects);
+}
+
+#[test]
+fn the_cost_of_a_bucket_is_estimated_from_its_listing() {
+    let (host, source) = collecting("in/");
+    host.store.put(&source, "in/photos/a.jpg", &[7; 3000]);
+    host.store.put(&source, "in/b.txt", &[7; 2000]);
+    let mut command = host.command("estimate");
+    let done = Done::of(command.args(["--output", "json"]).output());
+    assert_eq!(done.code, 0, "{done:?}");
+    let estimate: Estimate = done.json();
+    assert_eq!((estimate.files, estimate.bytes), (2, 5000));
+}
+
+#[test]
+fn a_source_bucket_that_is_not_there_is_named() {
+    let host = Host::new();
+    let place = format!("path: {{directory: {}}}", host.root().display());
+    host.write_policy(&minio(), |policy| {
+        policy.replace(&place, "bucket: {name: there-is-no-such-bucket}")
+    });
+    let words = ["bucket does not exist: there-is-no-such-bucket"];
+    host.backup().expect_words(20, &words);
+}
+
+#[test]
+fn a_bucket_that_loses_its_objects_is_not_believed() {
+    let (host, source) = collecting("");
+    for number in 0..10 {
+        host.store
+            .put(&source, &format!("{number}.txt"), b"content");
+    }
+    host.backup().expect(0);
+    for number in 0..8 {
+        host.store.hide(&source, &format!("{number}.txt"));
+    }
+    host.backup().expect_words(27, &["nothing was deleted"]);
+}
