@@ -143,6 +143,46 @@ pub struct CategoryEstimate {
     pub restore_dollars: f64,
 }
 
+/// What a run cost, and what the month after it will. In millionths of a dollar, because a status
+/// holds no fractions.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RunCost {
+    /// The region that the prices hold for.
+    pub prices_region: String,
+    /// The month in which the prices were written down.
+    pub prices_as_of: String,
+    /// Requests, priced as writes.
+    pub writes: u64,
+    /// Requests, priced as reads.
+    pub reads: u64,
+    /// Requests that are free.
+    pub free: u64,
+    /// The price of the requests.
+    pub requests_microdollars: u64,
+    /// What is stored, by storage class; absent where the run did not see all of the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stored: Vec<StoredClass>,
+    /// What keeping it for a month costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub month_microdollars: Option<u64>,
+}
+
+/// What is stored in one class, of the newest restore point and the catalog. Older versions come
+/// on top. Sizes are those of the source: compression makes them less.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredClass {
+    /// The class.
+    pub storage_class: StorageClass,
+    /// Objects.
+    pub objects: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// The size that is billed.
+    pub billed_bytes: u64,
+}
+
 /// Requests and bytes, and their price in dollars.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::writer_id;
+use super::cost::RunCost;
 use super::outcome::{Outcome, Reason};
 
 /// The version of [`RunReport`] that this build writes.
@@ -62,6 +63,9 @@ pub struct RunReport {
     /// Requests made to the store, by operation.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub requests: BTreeMap<String, u64>,
+    /// What the run cost, and what the month after it will; absent where the prices are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<RunCost>,
     /// Entries that were not captured; [`NAMED_ENTRIES_MAX`] at most, fewer in a summary.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_captured: Vec<NotCaptured>,
@@ -93,6 +97,7 @@ impl RunReport {
             files: FileCounts::default(),
             bytes: ByteCounts::default(),
             requests: BTreeMap::new(),
+            cost: None,
             not_captured: Vec::new(),
             warnings: Vec::new(),
             notice_sent: None,

@@ -133,6 +133,10 @@ pub struct RunStatus {
     /// Requests made to the store.
     #[serde(default)]
     pub requests: u64,
+    /// What the files of the restore point cost a month, in millionths of a US dollar, by the
+    /// table of prices that comes with this release. Older versions come on top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub month_microdollars: Option<u64>,
 }
 
 fn time_schema(_: &mut SchemaGenerator) -> Schema {

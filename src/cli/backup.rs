@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::sleep;
 
+use super::estimate::read_prices;
 use super::metrics_file::MetricsFile;
 use super::order::{self, PolicyArgs};
 use super::progress::Bar;
@@ -19,9 +20,11 @@ use crate::adapters::mounted::MountedTree;
 use crate::adapters::s3::{S3Store, Timeouts};
 use crate::adapters::sns::SnsTopic;
 use crate::adapters::termination;
+use crate::api::cost::Prices;
 use crate::api::outcome::{Outcome, Reason};
 use crate::api::report::RunReport;
 use crate::api::run::RunSpec;
+use crate::plan::cost;
 use crate::plan::notice::Origin;
 use crate::worker::backup::{self, Order};
 use crate::worker::failure::Failure;
@@ -75,6 +78,11 @@ pub(super) struct BackupArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "run_spec")]
     metrics_file: Option<PathBuf>,
 
+    /// A table of prices in YAML, as src/plan/prices.yaml. Default: AWS in us-east-1, and none where
+    /// the policy names an endpoint.
+    #[arg(long, value_name = "FILE", conflicts_with = "run_spec")]
+    prices: Option<PathBuf>,
+
     /// How the result is written.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -84,6 +92,7 @@ pub(super) struct BackupArgs {
 struct Surroundings {
     credentials: Credentials,
     is_pod: bool,
+    prices: Option<Arc<Prices>>,
 }
 
 pub(super) async fn run(args: BackupArgs) -> Result<u8, Failure> {
@@ -103,12 +112,19 @@ pub(super) async fn run(args: BackupArgs) -> Result<u8, Failure> {
     let metrics = metrics
         .map(|path| MetricsFile::open(path, &written.spec, &policy))
         .transpose()?;
+    let own_prices = args
+        .prices
+        .as_deref()
+        .map(read_prices)
+        .transpose()?
+        .map(Arc::new);
     let mut codes = Vec::new();
     for source in sources {
         let spec = order::for_host(source, args.approve.clone())?;
         let surroundings = Surroundings {
             credentials: identity::of_host(),
             is_pod: false,
+            prices: own_prices.clone().or_else(|| prices_of(&spec)),
         };
         let report = Box::pin(back_up(spec, surroundings, &args)).await?;
         tell(&args, &source.name, &report);
@@ -126,14 +142,12 @@ pub(super) async fn run(args: BackupArgs) -> Result<u8, Failure> {
 /// there is none.
 async fn run_in_pod(path: PathBuf, args: &BackupArgs) -> Result<u8, Failure> {
     let ready = order::read_run_spec(&path).and_then(|spec| {
-        let credentials = identity::of_pod(&spec.storage)?;
-        Ok((
-            spec,
-            Surroundings {
-                credentials,
-                is_pod: true,
-            },
-        ))
+        let surroundings = Surroundings {
+            credentials: identity::of_pod(&spec.storage)?,
+            is_pod: true,
+            prices: prices_of(&spec),
+        };
+        Ok((spec, surroundings))
     });
     let (spec, surroundings) = match ready {
         Ok(ready) => ready,
@@ -154,6 +168,12 @@ async fn run_in_pod(path: PathBuf, args: &BackupArgs) -> Result<u8, Failure> {
     })
 }
 
+/// What the store of a policy costs: of another one than AWS nothing is known.
+fn prices_of(spec: &RunSpec) -> Option<Arc<Prices>> {
+    let is_aws = spec.storage.endpoint.is_none();
+    is_aws.then(|| Arc::new(cost::prices()))
+}
+
 /// Runs one backup, up to the last word.
 async fn back_up(
     spec: RunSpec,
@@ -169,6 +189,7 @@ async fn back_up(
     let Surroundings {
         credentials,
         is_pod,
+        prices,
     } = surroundings;
     let reporter = Reporter::new(&run, started, progress.clone(), move |report| {
         if is_pod {
@@ -194,6 +215,7 @@ async fn back_up(
         progress,
         cuts: backup::Cuts::default(),
         patience: args.wait.map(Duration::from_secs),
+        prices,
     };
     let report = tokio::select! {
         report = run_on_source(order, store, &credentials, &reporter) => report,

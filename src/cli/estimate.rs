@@ -64,7 +64,7 @@ pub(super) fn run(args: &EstimateArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn read_prices(path: &Path) -> Result<Prices, Failure> {
+pub(super) fn read_prices(path: &Path) -> Result<Prices, Failure> {
     let wrong = |error: String| invalid(format!("--prices {}: {error}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     serde_saphyr::from_str(&text).map_err(|error: serde_saphyr::Error| {
@@ -215,7 +215,7 @@ fn priced(cost: &Cost) -> String {
 }
 
 /// An amount to the cent. What is less than one is said as that: it is not nothing.
-fn dollars(dollars: f64) -> String {
+pub(super) fn dollars(dollars: f64) -> String {
     if dollars > 0.0 && dollars < 0.01 {
         "under $0.01".to_owned()
     } else {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::estimate::dollars;
 use crate::api::outcome::Outcome;
 use crate::api::report::RunReport;
 use crate::plan::notice::size;
@@ -74,6 +75,15 @@ pub(super) fn summary(source: &str, report: &RunReport) -> String {
         report.requests.values().sum::<u64>(),
         took(report)
     ));
+    if let Some(cost) = &report.cost {
+        let month = cost.month_microdollars.map_or_else(String::new, |month| {
+            format!(", {} a month for what is stored", micro(month))
+        });
+        let requests = micro(cost.requests_microdollars);
+        lines.push(format!(
+            "  costs          {requests} for the requests{month}"
+        ));
+    }
     for entry in report.not_captured.iter().take(10) {
         lines.push(format!("  not captured   {}: {}", entry.path, entry.reason));
     }
@@ -81,6 +91,14 @@ pub(super) fn summary(source: &str, report: &RunReport) -> String {
         lines.push(format!("  note           {warning}"));
     }
     lines.join("\n")
+}
+
+fn micro(microdollars: u64) -> String {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "it is shown to the cent, and no bill has 53 bits"
+    )]
+    dollars(microdollars as f64 / 1e6)
 }
 
 /// A time to the second.

@@ -234,6 +234,7 @@ status:
           files: {uploaded: 3, total: 5}
           bytes: {uploaded: 1024}
           requests: 17
+          monthMicrodollars: 1230000
 ";
 
     fn text(yaml: &str) -> String {
@@ -258,6 +259,7 @@ status:
             "backstay_last_run_duration_seconds{namespace=\"acme\",policy=\"office\",source=\"files\"} 600",
             "backstay_last_run_files{namespace=\"acme\",policy=\"office\",source=\"files\",state=\"uploaded\"} 3",
             "backstay_last_run_requests{namespace=\"acme\",policy=\"office\",source=\"files\"} 17",
+            "backstay_estimated_monthly_cost_dollars{namespace=\"acme\",policy=\"office\",source=\"files\"} 1.23",
             "backstay_waiting{namespace=\"acme\",policy=\"office\",reason=\"ClaimInUse\",source=\"files\"} 1",
             "backstay_policy_ready{namespace=\"acme\",policy=\"office\"} 1",
             "backstay_reconcile_errors_total{error=\"Timeout\"} 1",

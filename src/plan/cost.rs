@@ -5,7 +5,11 @@
 //! cheaper later, the second makes everything smaller. What other people do in the buckets is
 //! theirs.
 
-use crate::api::cost::{CategoryEstimate, ClassPrice, Cost, Estimate, Prices};
+use std::collections::BTreeMap;
+
+use crate::api::cost::{
+    CategoryEstimate, ClassPrice, Cost, Estimate, Prices, RunCost, StoredClass,
+};
 use crate::api::policy::{Category, StorageClass};
 
 use super::parts;
@@ -87,6 +91,8 @@ struct Found {
     bytes: u64,
     billed_bytes: u64,
     writes: u64,
+    /// Writes that a run has made.
+    sent: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +137,54 @@ impl Survey {
     /// An entry that could not be looked at.
     pub fn add_unreadable(&mut self) {
         self.not_captured += 1;
+    }
+
+    /// A file of this category was sent with so many writes.
+    pub fn add_sent(&mut self, category: usize, writes: u64) {
+        if let Some(category) = self.categories.get_mut(category) {
+            category.sent += writes;
+        }
+    }
+
+    /// What a run cost that made these requests, by operation. What files were sent with is priced
+    /// by their class, all else as STANDARD, which the catalog is in. `is_whole` says whether all
+    /// of the source was seen.
+    #[must_use]
+    pub fn run_cost(
+        &self,
+        requests: &BTreeMap<String, u64>,
+        is_whole: bool,
+        prices: &Prices,
+    ) -> RunCost {
+        let count = |kind: Kind| -> u64 {
+            let of_kind = requests.iter().filter(|(name, _)| kind_of(name) == kind);
+            of_kind.map(|(_, count)| count).sum()
+        };
+        let (writes, reads) = (count(Kind::Write), count(Kind::Read));
+        let sent = self.categories.iter().map(|found| found.sent);
+        let rest = Requests {
+            writes: writes.saturating_sub(sent.sum()),
+            reads,
+        };
+        let reckoning = Reckoning::new(self, "", prices);
+        let data = self.categories.iter();
+        let data = data.map(|found| per_thousand(found.sent, found.price.thousand_writes));
+        let dollars = data.sum::<f64>() + reckoning.catalog.requests(rest).dollars;
+        let month = reckoning.all().map(Found::month).sum();
+        RunCost {
+            prices_region: prices.region.clone(),
+            prices_as_of: prices.as_of.clone(),
+            writes,
+            reads,
+            free: count(Kind::Free),
+            requests_microdollars: microdollars(dollars),
+            stored: if is_whole {
+                reckoning.stored()
+            } else {
+                Vec::new()
+            },
+            month_microdollars: is_whole.then(|| microdollars(month)),
+        }
     }
 
     /// What backing up the source will take, with its catalog in this bucket.
@@ -195,6 +249,26 @@ impl<'a> Reckoning<'a> {
 
     fn all(&self) -> impl Iterator<Item = &Found> {
         self.survey.categories.iter().chain([&self.catalog])
+    }
+
+    fn stored(&self) -> Vec<StoredClass> {
+        let mut stored: Vec<StoredClass> = Vec::new();
+        for found in self.all().filter(|found| found.objects > 0) {
+            let mut standing = stored.iter_mut();
+            if let Some(class) = standing.find(|class| class.storage_class == found.class) {
+                class.objects += found.objects;
+                class.bytes += found.bytes;
+                class.billed_bytes += found.billed_bytes;
+            } else {
+                stored.push(StoredClass {
+                    storage_class: found.class,
+                    objects: found.objects,
+                    bytes: found.bytes,
+                    billed_bytes: found.billed_bytes,
+                });
+            }
+        }
+        stored
     }
 
     fn sum(&self, of: impl Fn(&Found) -> u64) -> u64 {
@@ -281,6 +355,7 @@ impl Found {
             bytes: 0,
             billed_bytes: 0,
             writes: 0,
+            sent: 0,
         }
     }
 
@@ -336,6 +411,28 @@ impl Found {
     }
 }
 
+/// How a request is priced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Write,
+    Read,
+    Free,
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequestPricing.html>
+fn kind_of(operation: &str) -> Kind {
+    let begins = |words: &[&str]| words.iter().any(|word| operation.starts_with(word));
+    if begins(&[
+        "Put", "Copy", "Post", "List", "Create", "Upload", "Complete",
+    ]) {
+        Kind::Write
+    } else if begins(&["Delete", "Abort"]) {
+        Kind::Free
+    } else {
+        Kind::Read
+    }
+}
+
 /// How many writes a file takes; `None` where it is too large.
 fn writes_of_file(size_bytes: u64) -> Option<u64> {
     let part_size_bytes = parts::part_size_bytes(size_bytes)?;
@@ -360,6 +457,15 @@ impl std::ops::Add for Cost {
             dollars: self.dollars + other.dollars,
         }
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "prices are not negative, and a cast of too large a number gives the largest one"
+)]
+fn microdollars(dollars: f64) -> u64 {
+    (dollars * 1e6).round() as u64
 }
 
 fn per_thousand(count: u64, price: f64) -> f64 {
@@ -437,6 +543,38 @@ mod tests {
         let storage: f64 = glacier.categories.iter().map(|all| all.month_dollars).sum();
         // Ninety days of one per cent a day.
         near(glacier.month_changed_dollars - runs - storage, 0.004 * 0.9);
+    }
+
+    #[test]
+    fn a_run_is_priced_by_the_classes_that_it_sent_to() {
+        let categories = serde_json::json!([
+            {"name": "photos", "bucket": "acme", "storageClass": "GLACIER_IR"},
+            {"name": "rest", "bucket": "acme"},
+        ]);
+        let categories: Vec<Category> = serde_json::from_value(categories).unwrap();
+        let prices = prices();
+        let mut survey = Survey::new(&categories, &prices);
+        for category in [0, 1] {
+            survey.add_file(Some(category), 1 << 30);
+            survey.add_sent(category, 1000);
+        }
+        let requests = [
+            ("PutObject", 2500),
+            ("ListObjectsV2", 500),
+            ("GetObject", 1000),
+            ("DeleteObjects", 7),
+        ];
+        let requests = requests
+            .map(|(name, count)| (name.to_owned(), count))
+            .into();
+        let cost = survey.run_cost(&requests, true, &prices);
+        assert_eq!((cost.writes, cost.reads, cost.free), (3000, 1000, 7));
+        assert_eq!(cost.requests_microdollars, 20_000 + 5_000 + 5_000 + 400);
+        assert_eq!(cost.month_microdollars, Some(27_000));
+        let classes = cost.stored.iter().map(|class| class.storage_class.as_str());
+        assert_eq!(classes.collect::<Vec<_>>(), ["GLACIER_IR", "STANDARD"]);
+        let partly = survey.run_cost(&requests, false, &prices);
+        assert_eq!((partly.month_microdollars, partly.stored.len()), (None, 0));
     }
 
     #[test]

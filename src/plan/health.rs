@@ -212,6 +212,7 @@ mod tests {
             files: FileCounts::default(),
             bytes: ByteCounts::default(),
             requests: 0,
+            month_microdollars: None,
         });
         SourceStatus {
             name: name.to_owned(),

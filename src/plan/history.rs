@@ -56,6 +56,10 @@ fn run_status(report: &RunReport) -> Option<RunStatus> {
         files: report.files.clone(),
         bytes: report.bytes.clone(),
         requests: report.requests.values().sum(),
+        month_microdollars: report
+            .cost
+            .as_ref()
+            .and_then(|cost| cost.month_microdollars),
     })
 }
 

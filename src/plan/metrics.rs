@@ -70,6 +70,8 @@ metrics! {
         "Bytes read and uploaded in the last run, and held in all.";
     LAST_RUN_REQUESTS = "backstay_last_run_requests", "gauge", OF_SOURCE,
         "Requests that the last run made to the store.";
+    MONTHLY_COST = "backstay_estimated_monthly_cost_dollars", "gauge", OF_SOURCE,
+        "What the files of the last run cost a month, by the table of prices. Older versions come on top.";
     EXPECTED_INTERVAL = "backstay_expected_interval_seconds", "gauge", OF_SOURCE,
         "The shortest time between two runs of the schedule.";
     WAITING = "backstay_waiting", "gauge", &["namespace", "policy", "source", "reason"],
@@ -105,6 +107,11 @@ pub fn of_source(source: &SourceStatus) -> Vec<Sample> {
     samples.time(LAST_RESTORE_POINT, source.last_restore_point_time);
     if let Some(run) = source.recent_runs.first() {
         samples.run(run);
+    }
+    // A run that failed did not see everything; the one before it did.
+    let mut months = source.recent_runs.iter().map(|run| run.month_microdollars);
+    if let Some(month) = months.find_map(|month| month) {
+        samples.one(MONTHLY_COST, count(month) / 1e6);
     }
     samples.0
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::failure::Failure;
 use super::progress::Progress;
 use crate::adapters::clock;
+use crate::api::cost::RunCost;
 use crate::api::outcome::{Outcome, Reason};
 use crate::api::report::{Phase, RestorePoint, RunReport, TERMINATION_MESSAGE_MAX_BYTES, Trouble};
 
@@ -61,6 +62,11 @@ impl Reporter {
             report.restore_point = Some(point.clone());
             self.conclude(report);
         });
+    }
+
+    /// The run is about to end, and cost this.
+    pub fn priced(&self, cost: RunCost) {
+        self.tell(|report| report.cost = Some(cost));
     }
 
     /// The run is over and did not fail.
@@ -130,6 +136,9 @@ pub fn summary(report: &RunReport) -> String {
     let mut summary = report.clone();
     truncate(&mut summary.message, 1000);
     summary.warnings.truncate(3);
+    if let Some(cost) = &mut summary.cost {
+        cost.stored.clear();
+    }
     summary
         .warnings
         .iter_mut()

@@ -119,3 +119,37 @@ fn a_claim_is_estimated_where_its_files_are() {
     let done = estimate(&host, &["--directory", host.root().to_str().unwrap()]);
     assert_eq!(done.code, 0, "{done:?}");
 }
+
+#[test]
+fn a_run_says_what_it_cost_where_the_prices_are_known() {
+    let host = Host::new();
+    office(&host.root());
+    file(&host.root(), "video.mov", vec![7; 6 << 20]);
+    settle(&host.root());
+    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/src/plan/prices.yaml");
+    let report = host.backup_with(&["--prices", table]).expect(0);
+    let cost = report.cost.unwrap();
+    let requests: u64 = report.requests.values().sum();
+    assert_eq!(cost.writes + cost.reads + cost.free, requests);
+    // Besides the files there is the catalog.
+    assert_eq!(
+        cost.stored[0].objects,
+        report.files.uploaded + 1,
+        "{:?}",
+        cost.stored
+    );
+    assert!(
+        cost.stored[0].bytes > report.bytes.total,
+        "{:?}",
+        cost.stored
+    );
+    assert!(cost.month_microdollars > Some(0) && cost.requests_microdollars > 100);
+
+    let mut command = host.command("backup");
+    let done = Done::of(command.args(["--prices", table]).output());
+    let line =
+        "costs          under $0.01 for the requests, under $0.01 a month for what is stored";
+    assert!(done.out.contains(line), "{done:?}");
+    // Of a store that is not AWS nothing is known.
+    assert_eq!(host.backup().expect(0).cost, None);
+}

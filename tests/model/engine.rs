@@ -104,6 +104,7 @@ pub(crate) async fn run_unwatched(scene: &Scene, (store, handle): (SimStore, Han
         progress: Arc::default(),
         cuts: scene.cuts,
         patience: None,
+        prices: None,
     };
     backup(order, store, scene.tree.clone()).await
 }

@@ -124,6 +124,7 @@ impl Scene {
             progress: Arc::default(),
             cuts: self.cuts,
             patience: None,
+            prices: None,
         };
         let task = tokio::spawn(engine::backup(order, store, self.tree.clone()));
         Running {

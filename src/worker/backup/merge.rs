@@ -149,6 +149,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
         let category = match identity.kind {
             Kind::File => {
                 let category = self.backup.categories.first_match(&entry.path);
+                self.backup.survey().add_file(category, identity.size);
                 if category.is_none() {
                     return self.leave_out(&entry.path, parent).await;
                 }
@@ -159,7 +160,10 @@ impl<S: Store, T: Tree> Merge<S, T> {
             | Kind::Fifo
             | Kind::Socket
             | Kind::CharacterDevice
-            | Kind::BlockDevice => None,
+            | Kind::BlockDevice => {
+                self.backup.survey().add_other();
+                None
+            }
         };
         let layout = category.map_or(0, |category| self.backup.layouts[category]);
         let known = parent.as_ref().map(|row| self.trusted(row.known()));

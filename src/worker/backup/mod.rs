@@ -52,11 +52,13 @@ use super::stop::Stop;
 use crate::adapters::store::{Attributes, Store};
 use crate::adapters::tree::{Stat, Tree};
 use crate::api::catalog::{Commit, CommitRef, Nanoseconds, Repository, Root, Sha256, Writer};
+use crate::api::cost::Prices;
 use crate::api::outcome::Reason;
 use crate::api::policy::Category;
 use crate::api::report::{RestorePoint, RunReport};
 use crate::api::run::RunSpec;
 use crate::plan::category::Categories;
+use crate::plan::cost::{self, Survey};
 use crate::plan::filter::Filter;
 use crate::plan::location::Location;
 use crate::plan::{compression, head, layout, place};
@@ -82,6 +84,8 @@ pub struct Order {
     pub cuts: Cuts,
     /// How long it waits for another run to end; without one, until it is asked to stop.
     pub patience: Option<Duration>,
+    /// What the store costs, where that is known.
+    pub prices: Option<Arc<Prices>>,
 }
 
 /// Runs a backup up to the moment when only the notice is owed, and answers with its report,
@@ -107,7 +111,12 @@ pub async fn run<S: Store, T: Tree>(
         Ok(backup) => Arc::new(backup),
         Err(failure) => return reporter.failed(&failure, requests()),
     };
-    let report = match backup.run(reporter).await {
+    let ended = backup.run(reporter).await;
+    if let Some(prices) = &backup.prices {
+        let survey = backup.survey();
+        reporter.priced(survey.run_cost(&requests(), ended.is_ok(), prices));
+    }
+    let report = match ended {
         Ok(point) => reporter.ended(&point, requests()),
         Err(failure) => reporter.failed(&failure, requests()),
     };
@@ -140,6 +149,9 @@ struct Backup<S, T> {
     memory: Memory,
     cuts: Cuts,
     patience: Option<Duration>,
+    prices: Option<Arc<Prices>>,
+    /// What was found of the source, and sent of it.
+    survey: std::sync::Mutex<Survey>,
     /// The newest change time seen, in nanoseconds since 1970.
     newest_ctime: AtomicI64,
 }
@@ -154,6 +166,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             progress,
             cuts,
             patience,
+            prices,
         } = order;
         let invalid = |text: String| Failure::new(Reason::InvalidSpec, text);
         let filter =
@@ -172,6 +185,10 @@ impl<S: Store, T: Tree> Backup<S, T> {
             .collect::<Result<_, _>>()
             .map_err(|problem| invalid(format!("compression.minimumSize {problem}")))?;
         let location = location_of(&spec);
+        let survey = match &prices {
+            Some(prices) => Survey::new(&spec.categories, prices),
+            None => Survey::new(&spec.categories, &cost::prices()),
+        };
         let root = tree
             .root()
             .map(|(_, stat)| root_of(&stat))
@@ -197,6 +214,8 @@ impl<S: Store, T: Tree> Backup<S, T> {
             memory: Memory::default(),
             cuts,
             patience,
+            prices,
+            survey: std::sync::Mutex::new(survey),
             newest_ctime: AtomicI64::new(i64::MIN),
             spec,
         })
@@ -355,6 +374,13 @@ impl<S: Store, T: Tree> Backup<S, T> {
         *held = swap(&*self.store, &self.location, held, next).await?;
         self.count_totals(commit);
         Ok(point(reference, commit))
+    }
+
+    fn survey(&self) -> std::sync::MutexGuard<'_, Survey> {
+        // Counts are whole after every step, so a panic elsewhere does not spoil them.
+        self.survey
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn count_totals(&self, commit: &Commit) {

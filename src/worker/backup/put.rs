@@ -35,6 +35,8 @@ const PARTS_IN_FLIGHT: usize = 4;
 pub(super) struct Place {
     pub(super) bucket: String,
     pub(super) key: String,
+    /// The position of the file's category.
+    category: usize,
     condition: Condition,
     storage_class: Option<&'static str>,
 }
@@ -50,7 +52,8 @@ pub(super) enum Sent {
 impl<S: Store, T: Tree> Backup<S, T> {
     /// The place of a path, where the parent, or the journal, pins `current`.
     pub(super) fn place(&self, path: &[u8], category: usize, current: Option<&Pin>) -> Place {
-        let category = &self.spec.categories[category];
+        let index = category;
+        let category = &self.spec.categories[index];
         let key = data_key(&self.key_prefix, path);
         let condition = match current {
             Some(pin) if pin.bucket == category.bucket && pin.key == key => {
@@ -62,6 +65,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         Place {
             bucket: category.bucket.clone(),
             key,
+            category: index,
             condition,
             storage_class,
         }
@@ -99,6 +103,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let send = |condition: Condition| self.store.put(put(condition));
         let written = self.write_data(session, place, is_mine, send).await?;
         self.progress.count(|_, bytes| bytes.uploaded += size);
+        self.survey().add_sent(place.category, 1);
         Ok(pin(place, written, crc64, sha256, compressed))
     }
 
@@ -167,6 +172,9 @@ impl<S: Store, T: Tree> Backup<S, T> {
         };
         let written = self.write_data(session, place, is_mine, complete).await?;
         self.progress.count(|_, bytes| bytes.uploaded += end.stored);
+        // It was begun, sent part by part, and ended.
+        self.survey()
+            .add_sent(place.category, done.len() as u64 + 2);
         let compressed = parts.algorithm.map(|algorithm| Compressed {
             algorithm,
             size: end.stored,
