@@ -214,6 +214,25 @@ impl Cluster {
             .await
     }
 
+    /// Makes a Job. One of that name that is there already is no error, whoever made it.
+    pub async fn create_job(
+        &self,
+        namespace: &str,
+        name: &str,
+        job: &Job,
+    ) -> Result<(), ClusterError> {
+        let api: Api<Job> = Api::namespaced(self.client.clone(), namespace);
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        match api.create(&parameters, job).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+            Err(error) => Err(failed("create", "Job", namespace, name)(error)),
+        }
+    }
+
     /// Deletes a Job and its pods. One that is gone is no error.
     pub async fn delete_job(
         &self,

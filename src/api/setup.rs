@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::outcome::Reason;
 use super::policy::Storage;
 use super::settings::BucketSettings;
 
@@ -25,4 +26,24 @@ pub struct SetupSpec {
     pub data_buckets: Vec<String>,
     /// What they are to be like.
     pub settings: BucketSettings,
+}
+
+/// The version of [`SetupReport`] that this build writes.
+pub const SETUP_REPORT_VERSION: u32 = 1;
+
+/// What a setup Job says at its end, in its termination message.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SetupReport {
+    /// [`SETUP_REPORT_VERSION`].
+    pub version: u32,
+    /// Settings that it has set.
+    pub written: u32,
+    /// Settings that are not as the policy wants them.
+    pub differing: u32,
+    /// Why it did not come to its end, where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Reason>,
+    /// What it found, for a reader.
+    pub message: String,
 }

@@ -26,7 +26,7 @@ pub struct BackupPolicyStatus {
     pub observed_generation: Option<i64>,
 
     /// Ready: the policy is valid and its CronJobs exist. Healthy: the last run of every source
-    /// succeeded.
+    /// succeeded. BucketsConfigured, where there are bucketSettings: the buckets are like that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -46,11 +46,27 @@ pub struct BackupPolicyStatus {
     #[schemars(schema_with = "time_schema")]
     pub next_run_time: Option<jiff::Timestamp>,
 
+    /// What the last look at the buckets' settings found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket_settings: Option<SetupStatus>,
+
     /// One entry for each source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub sources: Vec<SourceStatus>,
+}
+
+/// What the last look at the buckets' settings found.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SetupStatus {
+    /// The Job that looked.
+    pub job: String,
+    /// Settings that it has set.
+    pub written: u32,
+    /// Settings that are not as the policy wants them.
+    pub differing: u32,
 }
 
 /// What the controller has seen of one source.

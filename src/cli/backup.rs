@@ -34,7 +34,7 @@ use crate::worker::report::{Reporter, summary};
 use crate::worker::stop::Stop;
 
 /// Where Kubernetes reads a pod's last words.
-const TERMINATION_LOG: &str = "/dev/termination-log";
+pub(super) const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// Back up the sources of a policy.
 #[derive(Debug, Args)]

@@ -1,21 +1,30 @@
 //! `backstay bucket check` and `backstay bucket apply`.
 
 use std::io::{self, BufRead, IsTerminal};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::backup::TERMINATION_LOG;
 use super::order::{self, PolicyArgs, invalid};
 use super::{Output, chain, identity, output};
 use crate::adapters::s3::Timeouts;
 use crate::adapters::s3::buckets::Buckets;
-use crate::api::setup::SetupSpec;
+use crate::adapters::termination;
+use crate::api::outcome::Reason;
+use crate::api::policy::Storage;
+use crate::api::setup::{SETUP_REPORT_VERSION, SetupReport, SetupSpec};
 use crate::plan::bucket::{Finding, Verdict, Wanted, wanted};
 use crate::worker::failure::Failure;
 use crate::worker::setup::{self, BucketState, Stance};
 
 /// The exit code where a bucket is not as the policy wants it.
 const DRIFT: u8 = 4;
+
+/// The longest message of a report; with what JSON adds it stays below what Kubernetes keeps.
+/// <https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/>
+const MESSAGE_MAX_BYTES: usize = 1900;
 
 /// Look at the settings of the policy's buckets, or set them.
 #[derive(Debug, Subcommand)]
@@ -24,6 +33,8 @@ pub(super) enum BucketVerb {
     Check(CheckArgs),
     /// Show how the buckets differ, ask, set what is missing, and read it back.
     Apply(ApplyArgs),
+    /// Carry out the order of a setup's pod, as the controller has written it.
+    Setup(SetupArgs),
 }
 
 #[derive(Debug, Args)]
@@ -58,10 +69,18 @@ pub(super) struct ApplyArgs {
     output: Output,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct SetupArgs {
+    /// The order.
+    #[arg(long)]
+    setup_spec: PathBuf,
+}
+
 pub(super) async fn run(verb: BucketVerb) -> Result<u8, Failure> {
     match verb {
         BucketVerb::Check(args) => check(&args).await,
         BucketVerb::Apply(args) => apply(&args).await,
+        BucketVerb::Setup(args) => set_up(&args).await,
     }
 }
 
@@ -101,6 +120,87 @@ async fn apply(args: &ApplyArgs) -> Result<u8, Failure> {
     Ok(code(&after))
 }
 
+/// In a pod: what is stricter stays, and the last word is a report.
+async fn set_up(args: &SetupArgs) -> Result<u8, Failure> {
+    let result = carry_out(args).await;
+    let report = match &result {
+        Ok((written, states)) => report(*written, states),
+        Err(failure) => SetupReport {
+            version: SETUP_REPORT_VERSION,
+            written: 0,
+            differing: 0,
+            failure: Some(failure.reason),
+            message: cut(&failure.message),
+        },
+    };
+    let text = serde_json::to_string(&report)
+        .map_err(|error| order::internal(format!("write the report: {error}")))?;
+    if let Err(error) = termination::write(TERMINATION_LOG.as_ref(), &text) {
+        tracing::warn!(error = %error, "termination message not written");
+    }
+    let (_, states) = result?;
+    tell(Output::Human, &states);
+    Ok(code(&states))
+}
+
+async fn carry_out(args: &SetupArgs) -> Result<(usize, Vec<BucketState>), Failure> {
+    let spec = order::read_setup_spec(&args.setup_spec)?;
+    let storage = Storage {
+        credentials: spec.settings.credentials.clone(),
+        ..spec.storage.clone()
+    };
+    let field = "bucketSettings.credentials";
+    let credentials = identity::of_pod(&storage).map_err(|failure| failure.during(field))?;
+    let buckets =
+        Buckets::new(&spec.storage, &credentials, Timeouts::default()).map_err(|error| {
+            Failure::new(
+                Reason::CredentialsMissing,
+                format!("{field}: {}", chain(&error)),
+            )
+        })?;
+    let wanted = wanted(&spec);
+    let before = setup::check(&buckets, &wanted).await?;
+    let after = setup::apply(&buckets, &wanted, &before, Stance::Keep).await?;
+    Ok((drift(&before).saturating_sub(drift(&after)), after))
+}
+
+fn report(written: usize, states: &[BucketState]) -> SetupReport {
+    let differing = states.iter().flat_map(|state| {
+        let findings = state.findings.iter().filter(|finding| finding.is_drift());
+        findings.map(|finding| {
+            let remark = finding.remark().unwrap_or_default();
+            format!(
+                "bucket {}: {}: {}, wanted: {}: {remark}",
+                state.bucket,
+                finding.setting.as_str(),
+                finding.is,
+                finding.wanted
+            )
+        })
+    });
+    let lines: Vec<String> = [summary(states)].into_iter().chain(differing).collect();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    SetupReport {
+        version: SETUP_REPORT_VERSION,
+        written: count(written),
+        differing: count(drift(states)),
+        failure: None,
+        message: cut(&lines.join("; ")),
+    }
+}
+
+/// A termination message that is too long loses its beginning.
+fn cut(message: &str) -> String {
+    let end = message.floor_char_boundary(MESSAGE_MAX_BYTES);
+    message[..end].to_owned()
+}
+
+/// How many settings are not as they should be.
+fn drift(states: &[BucketState]) -> usize {
+    let findings = states.iter().flat_map(|state| &state.findings);
+    findings.filter(|finding| finding.is_drift()).count()
+}
+
 fn open(policy: &PolicyArgs) -> Result<(Buckets, Vec<Wanted>), Failure> {
     let (_, valid) = policy.read()?;
     let Some(spec) = valid.setup else {
@@ -138,12 +238,7 @@ fn is_agreed(writes: usize) -> Result<bool, Failure> {
 }
 
 fn code(states: &[BucketState]) -> u8 {
-    let mut findings = states.iter().flat_map(|state| &state.findings);
-    if findings.any(Finding::is_drift) {
-        DRIFT
-    } else {
-        0
-    }
+    if drift(states) > 0 { DRIFT } else { 0 }
 }
 
 fn tell(format: Output, states: &[BucketState]) {
@@ -238,5 +333,46 @@ fn count(number: usize, noun: &str) -> String {
         format!("1 {noun}")
     } else {
         format!("{number} {noun}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::bucket::Setting;
+
+    fn state(bucket: &str, verdicts: &[Verdict]) -> BucketState {
+        let finding = |verdict: &Verdict| Finding {
+            setting: Setting::Versioning,
+            is: "off".to_owned(),
+            wanted: "enabled".to_owned(),
+            verdict: verdict.clone(),
+        };
+        BucketState {
+            bucket: bucket.to_owned(),
+            findings: verdicts.iter().map(finding).collect(),
+        }
+    }
+
+    #[test]
+    fn a_report_names_what_differs() {
+        let states = [state("a", &[Verdict::AlreadyThere, Verdict::Stricter])];
+        let report = report(3, &states);
+        assert_eq!((report.written, report.differing), (3, 1));
+        assert!(
+            report
+                .message
+                .contains("bucket a: versioning: off, wanted: enabled")
+        );
+        assert_eq!(code(&states), DRIFT);
+        assert_eq!(code(&[state("a", &[Verdict::AlreadyThere])]), 0);
+    }
+
+    #[test]
+    fn a_report_fits_a_termination_message() {
+        let refused = Verdict::Refused("\"".repeat(9000));
+        let report = report(0, &[state("a", &[refused])]);
+        let text = serde_json::to_string(&report).expect("JSON");
+        assert!(text.len() < 4096, "{}", text.len());
     }
 }

@@ -9,6 +9,7 @@ use super::identity;
 use crate::api::outcome::Reason;
 use crate::api::policy::BackupPolicy;
 use crate::api::run::{RUN_SPEC_VERSION, RunSpec, SourceIdentity};
+use crate::api::setup::{SETUP_SPEC_VERSION, SetupSpec};
 use crate::plan::object;
 use crate::plan::policy::{Context, Place, ValidPolicy, ValidSource, validate};
 use crate::plan::source::Location;
@@ -153,6 +154,22 @@ pub(super) fn read_run_spec(path: &Path) -> Result<RunSpec, Failure> {
         return Err(invalid(format!(
             "--run-spec {} has version {} and this worker knows {RUN_SPEC_VERSION}: the controller \
              and the worker must be of the same release",
+            path.display(),
+            spec.version
+        )));
+    }
+    Ok(spec)
+}
+
+/// Reads the order that a setup's pod was given.
+pub(super) fn read_setup_spec(path: &Path) -> Result<SetupSpec, Failure> {
+    let text = read(path)?;
+    let spec: SetupSpec = serde_json::from_str(&text)
+        .map_err(|error| invalid(format!("--setup-spec {}: {error}", path.display())))?;
+    if spec.version != SETUP_SPEC_VERSION {
+        return Err(invalid(format!(
+            "--setup-spec {} has version {} and this worker knows {SETUP_SPEC_VERSION}: the \
+             controller and the worker must be of the same release",
             path.display(),
             spec.version
         )));

@@ -49,7 +49,7 @@ const SOURCE_CREDENTIALS_DIRECTORY: &str = "/backstay/source-credentials";
 const SCRATCH_SIZE: &str = "128Mi";
 
 /// How often a run is tried again after a failure that may pass.
-const RETRIES: i32 = 2;
+pub(super) const RETRIES: i32 = 2;
 
 /// How long a worker's pod stays on a node that is lost, in seconds.
 const LOST_NODE_SECONDS: i64 = 30;
@@ -64,7 +64,7 @@ const HISTORY: i32 = 10;
 const FILE_MODE: i32 = 0o444;
 
 /// Exit codes that no second attempt changes. Sorted, as the API server demands.
-const FATAL_EXIT_CODES: [i32; 8] = [20, 21, 22, 25, 26, 27, 28, 29];
+pub(super) const FATAL_EXIT_CODES: [i32; 8] = [20, 21, 22, 25, 26, 27, 28, 29];
 
 /// Exit codes that may pass: another writer, and what is transient.
 const PASSING_EXIT_CODES: [i32; 12] = [23, 24, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49];
@@ -183,7 +183,7 @@ fn job(
         completion_mode: Some("NonIndexed".to_owned()),
         completions: Some(1),
         parallelism: Some(1),
-        pod_failure_policy: Some(pod_failure_policy()),
+        pod_failure_policy: Some(pod_failure_policy(&FATAL_EXIT_CODES)),
         pod_replacement_policy: Some("Failed".to_owned()),
         suspend: Some(false),
         template: PodTemplateSpec {
@@ -195,13 +195,18 @@ fn job(
                 )])),
                 ..ObjectMeta::default()
             }),
-            spec: Some(pod(validated, source, options)),
+            spec: Some(pod(
+                &validated.policy.worker,
+                &Task::backup(validated, source),
+                options,
+            )),
         },
         ..JobSpec::default()
     }
 }
 
-fn pod_failure_policy() -> PodFailurePolicy {
+/// `ended_for_good` are the exit codes that no second attempt changes, sorted.
+pub(super) fn pod_failure_policy(ended_for_good: &[i32]) -> PodFailurePolicy {
     let on_exit_codes = |action: &str, values: &[i32]| PodFailurePolicyRule {
         action: action.to_owned(),
         on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
@@ -222,29 +227,44 @@ fn pod_failure_policy() -> PodFailurePolicy {
     PodFailurePolicy {
         rules: vec![
             on_disruption,
-            on_exit_codes("FailJob", &FATAL_EXIT_CODES),
+            on_exit_codes("FailJob", ended_for_good),
             on_exit_codes("Count", &PASSING_EXIT_CODES),
         ],
     }
 }
 
-fn pod(validated: &Validated, source: &OrderedSource, options: &WorkerOptions) -> PodSpec {
-    let policy = &validated.policy;
-    let worker = &policy.worker;
-    let service_account = policy
+/// What a pod is for.
+pub(super) struct Task<'a> {
+    /// The words after the command's name, before the order's file.
+    pub(super) arguments: &'a [&'a str],
+    /// Who it is to the store.
+    pub(super) credentials: Option<&'a Credentials>,
+    /// The source that it reads, for which it waits at the gate.
+    pub(super) source: Option<&'a OrderedSource>,
+    /// How long an attempt may take.
+    pub(super) active_deadline_seconds: i64,
+}
+
+impl<'a> Task<'a> {
+    fn backup(validated: &'a Validated, source: &'a OrderedSource) -> Self {
+        Self {
+            arguments: &["backup", "--run-spec"],
+            credentials: validated.policy.credentials.as_ref(),
+            source: Some(source),
+            active_deadline_seconds: validated.policy.worker.active_deadline_seconds,
+        }
+    }
+}
+
+pub(super) fn pod(worker: &ValidWorker, task: &Task<'_>, options: &WorkerOptions) -> PodSpec {
+    let service_account = task
         .credentials
-        .as_ref()
         .and_then(|credentials| credentials.service_account.as_ref())
         .map(|account| account.name.clone());
     PodSpec {
-        active_deadline_seconds: Some(worker.active_deadline_seconds),
+        active_deadline_seconds: Some(task.active_deadline_seconds),
         automount_service_account_token: Some(false),
-        containers: vec![container(
-            policy.credentials.as_ref(),
-            source,
-            worker,
-            options,
-        )],
+        containers: vec![container(worker, task, options)],
         dns_policy: Some("ClusterFirst".to_owned()),
         enable_service_links: Some(false),
         host_ipc: Some(false),
@@ -253,9 +273,11 @@ fn pod(validated: &Validated, source: &OrderedSource, options: &WorkerOptions) -
         node_selector: (!worker.node_selector.is_empty()).then(|| worker.node_selector.clone()),
         restart_policy: Some("Never".to_owned()),
         scheduler_name: Some("default-scheduler".to_owned()),
-        scheduling_gates: Some(vec![PodSchedulingGate {
-            name: GATE.to_owned(),
-        }]),
+        scheduling_gates: task.source.map(|_| {
+            vec![PodSchedulingGate {
+                name: GATE.to_owned(),
+            }]
+        }),
         security_context: Some(pod_security_context(worker)),
         // The API server keeps both of these names of one field.
         service_account: service_account.clone(),
@@ -263,7 +285,7 @@ fn pod(validated: &Validated, source: &OrderedSource, options: &WorkerOptions) -
         share_process_namespace: Some(false),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
         tolerations: Some(tolerations(worker)),
-        volumes: Some(volumes(policy.credentials.as_ref(), source)),
+        volumes: Some(volumes(task)),
         ..PodSpec::default()
     }
 }
@@ -288,12 +310,7 @@ fn seccomp_profile() -> SeccompProfile {
     }
 }
 
-fn container(
-    credentials: Option<&Credentials>,
-    source: &OrderedSource,
-    worker: &ValidWorker,
-    options: &WorkerOptions,
-) -> Container {
+fn container(worker: &ValidWorker, task: &Task<'_>, options: &WorkerOptions) -> Container {
     let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),
@@ -304,25 +321,30 @@ fn container(
         mount("run", ORDER_DIRECTORY, true),
         mount("tmp", "/tmp", false),
     ];
-    if source.claim.is_some() {
+    if task.source.is_some_and(|source| source.claim.is_some()) {
         mounts.insert(0, mount("source", CLAIM_ROOT, true));
     }
-    if source_secret(source).is_some() {
+    if task.source.and_then(source_secret).is_some() {
         let directory = SOURCE_CREDENTIALS_DIRECTORY;
         mounts.push(mount("source-credentials", directory, true));
     }
-    if credentials.is_some_and(|credentials| credentials.secret.is_some()) {
+    if task
+        .credentials
+        .is_some_and(|credentials| credentials.secret.is_some())
+    {
         mounts.push(mount("credentials", CREDENTIALS_DIRECTORY, true));
     }
     Container {
         name: WORKER_CONTAINER.to_owned(),
         image: Some(options.image.clone()),
         image_pull_policy: Some(options.image_pull_policy.clone()),
-        args: Some(vec![
-            "backup".to_owned(),
-            "--run-spec".to_owned(),
-            format!("{ORDER_DIRECTORY}/{ORDER_FILE}"),
-        ]),
+        args: Some(
+            task.arguments
+                .iter()
+                .map(|word| (*word).to_owned())
+                .chain([format!("{ORDER_DIRECTORY}/{ORDER_FILE}")])
+                .collect(),
+        ),
         env: Some(vec![
             field(
                 "BACKSTAY_RUN_ID",
@@ -428,8 +450,9 @@ fn source_secret(source: &OrderedSource) -> Option<&str> {
     Some(credentials.secret.as_ref()?.name.as_str())
 }
 
-fn volumes(credentials: Option<&Credentials>, source: &OrderedSource) -> Vec<Volume> {
-    let claim = source.claim.as_ref().map(|claim| Volume {
+fn volumes(task: &Task<'_>) -> Vec<Volume> {
+    let claim = task.source.and_then(|source| source.claim.as_ref());
+    let claim = claim.map(|claim| Volume {
         name: "source".to_owned(),
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
             claim_name: claim.clone(),
@@ -461,9 +484,14 @@ fn volumes(credentials: Option<&Credentials>, source: &OrderedSource) -> Vec<Vol
         }),
         ..Volume::default()
     };
-    let secret = credentials.and_then(|credentials| credentials.secret.as_ref());
+    let secret = task
+        .credentials
+        .and_then(|credentials| credentials.secret.as_ref());
     let secret = secret.map(|secret| secret_volume("credentials", &secret.name));
-    let source_secret = source_secret(source).map(|name| secret_volume("source-credentials", name));
+    let source_secret = task
+        .source
+        .and_then(source_secret)
+        .map(|name| secret_volume("source-credentials", name));
     let always = claim.into_iter().chain([order, scratch]);
     always.chain(secret).chain(source_secret).collect()
 }

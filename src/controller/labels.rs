@@ -8,7 +8,7 @@ pub(super) const POLICY: &str = "backstay.dev/policy";
 /// The source that an object belongs to.
 pub(super) const SOURCE: &str = "backstay.dev/source";
 
-/// What a Job and its pods do: `backup`.
+/// What a Job and its pods do: `backup` or `setup`.
 pub(super) const VERB: &str = "backstay.dev/verb";
 
 /// How a run ended, on its Job.
@@ -33,15 +33,28 @@ pub(super) const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
 /// The name of the controller in `app.kubernetes.io/managed-by`.
 const MANAGED_BY: &str = "backstay-controller";
 
+/// The verb of a setup.
+pub(super) const SETUP: &str = "setup";
+
 /// The labels of everything that belongs to a source.
 pub(super) fn of_source(policy: &str, source: &str) -> BTreeMap<String, String> {
+    let mut labels = of_verb(policy, "backup");
+    labels.insert(SOURCE.to_owned(), source.to_owned());
+    labels
+}
+
+/// The labels of a policy's setup.
+pub(super) fn of_setup(policy: &str) -> BTreeMap<String, String> {
+    of_verb(policy, SETUP)
+}
+
+fn of_verb(policy: &str, verb: &str) -> BTreeMap<String, String> {
     [
         ("app.kubernetes.io/name", "backstay"),
         ("app.kubernetes.io/component", "worker"),
         ("app.kubernetes.io/managed-by", MANAGED_BY),
         (POLICY, policy),
-        (SOURCE, source),
-        (VERB, "backup"),
+        (VERB, verb),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value.to_owned()))

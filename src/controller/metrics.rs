@@ -15,8 +15,8 @@ use crate::api::status::SourceStatus;
 use crate::http;
 use crate::plan::due;
 use crate::plan::metrics::{
-    self, BUILD_INFO, METRICS, Metric, POLICY_READY, RECONCILE_DURATION, RECONCILE_ERRORS, Sample,
-    WAITING,
+    self, BUCKET_SETTINGS_DIFFERING, BUILD_INFO, METRICS, Metric, POLICY_READY, RECONCILE_DURATION,
+    RECONCILE_ERRORS, Sample, WAITING,
 };
 use crate::plan::schedule::Owner;
 
@@ -152,6 +152,11 @@ impl Families {
             &[&namespace, &name],
             f64::from(u8::from(is_ready)),
         );
+        if let Some(settings) = &status.bucket_settings {
+            let labels = [namespace.as_str(), name.as_str()];
+            let differing = f64::from(settings.differing);
+            self.set(BUCKET_SETTINGS_DIFFERING, &labels, differing);
+        }
         for source in &policy.spec.sources {
             let labels = [namespace.as_str(), name.as_str(), source.name.as_str()];
             let known = status
@@ -219,6 +224,7 @@ spec:
 status:
   conditions:
     - {type: Ready, status: 'True', reason: Valid, message: '', lastTransitionTime: '2026-11-01T00:00:00Z'}
+  bucketSettings: {job: j, written: 0, differing: 2}
   sources:
     - name: files
       lastSuccessTime: '2026-11-03T02:10:00Z'
@@ -261,6 +267,7 @@ status:
             "backstay_last_run_requests{namespace=\"acme\",policy=\"office\",source=\"files\"} 17",
             "backstay_estimated_monthly_cost_dollars{namespace=\"acme\",policy=\"office\",source=\"files\"} 1.23",
             "backstay_waiting{namespace=\"acme\",policy=\"office\",reason=\"ClaimInUse\",source=\"files\"} 1",
+            "backstay_bucket_settings_differing{namespace=\"acme\",policy=\"office\"} 2",
             "backstay_policy_ready{namespace=\"acme\",policy=\"office\"} 1",
             "backstay_reconcile_errors_total{error=\"Timeout\"} 1",
         ] {

@@ -8,6 +8,7 @@
 //! build     a CronJob for each source                  → Desired     pure, infallible
 //! apply     applied and compared; orphans removed      → Applied
 //! record    how runs ended, onto their Jobs            decided in plan, carried out here
+//! setup     a Job that sees to the buckets' settings   decided in plan, carried out here
 //! admit     gates opened, workers evicted              decided in plan, carried out here
 //! publish   status and events, when they change
 //! unstick   Jobs that would never end are deleted, once they are in status
@@ -33,6 +34,7 @@ mod publish;
 mod reconcile;
 mod record;
 mod run;
+mod setup;
 mod stores;
 mod validate;
 

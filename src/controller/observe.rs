@@ -10,6 +10,7 @@ use kube::ResourceExt;
 
 use crate::api::policy::BackupPolicy;
 use crate::api::report::RunReport;
+use crate::api::setup::SetupReport;
 use crate::plan::evidence::{Blocked, EndedBy, Evidence, JobState, PodEvidence};
 use crate::plan::placement::{Access, Claim, GATE, User, WaitReason};
 
@@ -36,6 +37,18 @@ pub(super) struct Observed {
     pub(super) cron_jobs: Vec<Arc<CronJob>>,
     /// The Jobs of those CronJobs, the oldest first.
     pub(super) runs: Vec<ObservedRun>,
+    /// The Jobs that see to the buckets' settings.
+    pub(super) setups: Vec<ObservedSetup>,
+}
+
+/// A Job that sees to the buckets' settings.
+#[derive(Debug)]
+pub(super) struct ObservedSetup {
+    pub(super) job: String,
+    pub(super) uid: String,
+    pub(super) has_ended: bool,
+    /// Its last word, as long as its pod is there.
+    pub(super) report: Option<SetupReport>,
 }
 
 /// A claim and who uses it.
@@ -129,6 +142,18 @@ impl Observed {
                 .cmp(&b.evidence.created)
                 .then_with(|| a.job.cmp(&b.job))
         });
+        let setups = stores
+            .jobs
+            .state()
+            .iter()
+            .filter(|job| is_controlled_by(job.owner_references(), &uid))
+            .filter(|job| {
+                job.labels()
+                    .get(labels::VERB)
+                    .is_some_and(|verb| verb == labels::SETUP)
+            })
+            .map(|job| observed_setup(job, &pods))
+            .collect();
         Self {
             namespace,
             name,
@@ -137,6 +162,7 @@ impl Observed {
             claims,
             cron_jobs,
             runs,
+            setups,
         }
     }
 }
@@ -268,6 +294,30 @@ fn observed_run(job: &Job, pods: &[Arc<Pod>]) -> ObservedRun {
         evidence,
         pods: pods.iter().map(|pod| worker_pod(pod)).collect(),
     }
+}
+
+fn observed_setup(job: &Job, pods: &[Arc<Pod>]) -> ObservedSetup {
+    let uid = job.uid().unwrap_or_default();
+    let mut own: Vec<&Arc<Pod>> = pods
+        .iter()
+        .filter(|pod| pod.labels().get(labels::JOB_UID) == Some(&uid))
+        .collect();
+    own.sort_by_key(|pod| std::cmp::Reverse(pod.creation_timestamp()));
+    ObservedSetup {
+        job: job.name_any(),
+        has_ended: matches!(job_state(job), JobState::Ended { .. }),
+        report: own.iter().find_map(|pod| {
+            let message = termination_message(pod)?;
+            serde_json::from_str(&message).ok()
+        }),
+        uid,
+    }
+}
+
+fn termination_message(pod: &Pod) -> Option<String> {
+    let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let state = containers.first()?.state.as_ref()?;
+    state.terminated.as_ref()?.message.clone()
 }
 
 /// A report is believed about its own run only.

@@ -17,6 +17,7 @@ use super::build::{Applied, Desired};
 use super::context::Context;
 use super::observe::Observed;
 use super::record::Recorded;
+use super::setup::Setup;
 use super::validate::Validated;
 
 /// The condition that says whether the policy can be carried out.
@@ -24,6 +25,9 @@ pub(super) const READY: &str = "Ready";
 
 /// The condition that says whether it is.
 pub(super) const HEALTHY: &str = "Healthy";
+
+/// The condition that says whether the buckets are like their settings.
+pub(super) const BUCKETS_CONFIGURED: &str = "BucketsConfigured";
 
 /// The longest message of a condition, in bytes: the problems of a policy, one after the other.
 const MESSAGE_MAX_BYTES: usize = 4096;
@@ -36,6 +40,7 @@ pub(super) struct Findings<'a> {
     pub(super) ready: Verdict,
     pub(super) recorded: &'a Recorded,
     pub(super) waiting: &'a BTreeMap<String, Waiting>,
+    pub(super) setup: Setup,
     pub(super) now: Timestamp,
 }
 
@@ -47,6 +52,7 @@ pub(super) fn status(findings: Findings<'_>, known: &BackupPolicyStatus) -> Back
         ready,
         recorded,
         waiting,
+        setup,
         now,
     } = findings;
     let generation = observed.policy.metadata.generation;
@@ -81,9 +87,24 @@ pub(super) fn status(findings: Findings<'_>, known: &BackupPolicyStatus) -> Back
         .collect();
     let healthy = health::healthy(&sources);
     let condition = |kind, verdict| condition(kind, verdict, known, generation, now);
+    let known_setup = || {
+        let mut conditions = known.conditions.iter();
+        conditions
+            .find(|known| known.type_ == BUCKETS_CONFIGURED)
+            .cloned()
+    };
+    let (configured, bucket_settings) = match setup {
+        Setup::NotAsked => (None, None),
+        Setup::AsKnown => (known_setup(), known.bucket_settings.clone()),
+        Setup::Found(verdict, seen) => (Some(condition(BUCKETS_CONFIGURED, verdict)), seen),
+    };
     BackupPolicyStatus {
         observed_generation: generation,
-        conditions: vec![condition(READY, ready), condition(HEALTHY, healthy)],
+        conditions: [condition(READY, ready), condition(HEALTHY, healthy)]
+            .into_iter()
+            .chain(configured)
+            .collect(),
+        bucket_settings,
         last_success_time: oldest(sources.iter().map(|source| source.last_success_time)),
         next_run_time: sources
             .iter()
@@ -252,6 +273,7 @@ mod tests {
             ready,
             recorded: &recorded,
             waiting: &BTreeMap::new(),
+            setup: Setup::NotAsked,
             now: now.parse().expect("a time"),
         };
         status(findings, known)

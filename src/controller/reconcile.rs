@@ -17,7 +17,7 @@ use super::context::Context;
 use super::observe::Observed;
 use super::publish::{self, Findings};
 use super::stores::WatchedPolicy;
-use super::{admit, apply, build, events, record, validate};
+use super::{admit, apply, build, events, record, setup, validate};
 
 /// How long one look may take: many requests, each of which may be tried several times.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -130,6 +130,8 @@ async fn look_at(
     admit::carry_out(context, &observed, &decisions).await?;
     let carried_out = validated.as_ref().ok().zip(applied.as_ref());
     let known = known_status(context, policy);
+    let setup = setup::carry_out(context, &observed, validated.as_ref().ok(), &known, now).await?;
+    let is_setting_up = observed.setups.iter().any(|setup| !setup.has_ended);
     let waiting = &decisions.waiting;
     let findings = Findings {
         observed: &observed,
@@ -137,6 +139,7 @@ async fn look_at(
         ready,
         recorded: &recorded,
         waiting,
+        setup,
         now,
     };
     let status = publish::status(findings, &known);
@@ -144,7 +147,7 @@ async fn look_at(
     events::tell(context, &observed, &known, &status).await;
     record::unstick(context, &observed, now).await?;
     forget_gone(context);
-    let is_busy = decisions.is_any_gated || recorded.is_any_unfinished;
+    let is_busy = decisions.is_any_gated || recorded.is_any_unfinished || is_setting_up;
     Ok(Action::requeue(next_look(is_busy, &status, now)))
 }
 

@@ -78,6 +78,9 @@ metrics! {
         "1 while a run that has started does not move, by why.";
     POLICY_READY = "backstay_policy_ready", "gauge", &["namespace", "policy"],
         "1 if the policy is valid and its CronJobs exist, else 0.";
+    BUCKET_SETTINGS_DIFFERING = "backstay_bucket_settings_differing", "gauge",
+        &["namespace", "policy"],
+        "Settings of buckets that were not as the policy wants them when they were looked at last.";
     RECONCILE_DURATION = "backstay_reconcile_duration_seconds", "histogram", &[],
         "How long the controller looked at a policy.";
     RECONCILE_ERRORS = "backstay_reconcile_errors_total", "counter", &["error"],

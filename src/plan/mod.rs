@@ -37,6 +37,7 @@ pub mod preflight;
 pub mod problem;
 pub mod quantity;
 pub mod schedule;
+pub mod setup;
 mod shape;
 pub mod source;
 mod storage;

@@ -28,6 +28,10 @@ func main() {
 		fail(err)
 	}
 	script, err := os.ReadFile("/source/script")
+	if os.IsNotExist(err) {
+		// A setup has no volume; its script is a key of its Secret.
+		script, err = os.ReadFile("/backstay/credentials/script")
+	}
 	if err != nil {
 		fail(err)
 	}

@@ -8,4 +8,5 @@
 mod outcomes;
 mod placement;
 mod policies;
+mod setups;
 mod site;
