@@ -100,6 +100,7 @@ measure() {
   local tool=$1 run=$2 before after
   shift 2
   before=$(requests)
+  # shellcheck disable=SC2163 # The function of that name, for the shell below.
   export -f "$1" first_backstay first_rclone first_restic
   export work backstay
   if ! /usr/bin/time -f '%e %U %S %M' -o "$work/time" bash -c '"$@"' bash "$@" >"$work/log" 2>&1; then
