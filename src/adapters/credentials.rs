@@ -86,6 +86,15 @@ pub enum CredentialsError {
          AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
     )]
     NotConfigured,
+    /// A profile that is named has none.
+    #[error(
+        "profile {name} is not among those of the AWS tools, or has no keys: see \
+         ~/.aws/credentials and ~/.aws/config"
+    )]
+    ProfileEmpty {
+        /// Its name.
+        name: String,
+    },
     /// Whoever hands them out says no.
     #[error("{by} hands out no credentials: {code}")]
     Refused {
@@ -115,6 +124,7 @@ impl CredentialsError {
             | Self::ReadFile { .. }
             | Self::AddressNotAllowed { .. }
             | Self::NotConfigured
+            | Self::ProfileEmpty { .. }
             | Self::Refused { .. } => false,
         }
     }

@@ -198,7 +198,8 @@ impl SnsTopic {
             CredentialsError::FileMissing { .. }
             | CredentialsError::ReadFile { .. }
             | CredentialsError::AddressNotAllowed { .. }
-            | CredentialsError::NotConfigured => SnsError::Refused {
+            | CredentialsError::NotConfigured
+            | CredentialsError::ProfileEmpty { .. } => SnsError::Refused {
                 topic,
                 code: "CredentialsMissing".to_owned(),
                 detail: one_line(&causes(error)),

@@ -5,7 +5,7 @@ use std::fs;
 use backstay::api::cost::Estimate;
 
 use crate::host::{DATA, Done, Host};
-use crate::store::minio;
+use crate::store::{minio, variable};
 
 /// A host whose source is a bucket, and the bucket's name.
 fn collecting(prefix: &str) -> (Host, String) {
@@ -101,6 +101,35 @@ fn the_cost_of_a_bucket_is_estimated_from_its_listing() {
     assert_eq!(done.code, 0, "{done:?}");
     let estimate: Estimate = done.json();
     assert_eq!((estimate.files, estimate.bytes), (2, 5000));
+}
+
+#[test]
+fn a_source_has_a_profile_of_its_own() {
+    let (host, source) = collecting("in/");
+    host.store.put(&source, "in/b.txt", b"of another account");
+    let (place, profile) = ("prefix: in/", "prefix: in/, credentials: {profile: other}");
+    let policy = fs::read_to_string(host.at("policy.yaml")).unwrap();
+    fs::write(host.at("policy.yaml"), policy.replace(place, profile)).unwrap();
+    let shared = host.at("credentials");
+    let back_up = || {
+        let mut command = host.command("backup");
+        command.env("AWS_SHARED_CREDENTIALS_FILE", &shared);
+        Done::of(command.output())
+    };
+    fs::write(&shared, "[default]\n").unwrap();
+    let missing = back_up();
+    assert_eq!(missing.code, 21, "{missing:?}");
+    assert!(
+        missing.out.contains("profile other is not among"),
+        "{missing:?}"
+    );
+
+    let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    let lines = keys.map(|name| format!("{} = {}\n", name.to_lowercase(), variable(name)));
+    fs::write(&shared, format!("[other]\n{}", lines.concat())).unwrap();
+    let done = back_up();
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.out.contains("uploaded       1 "), "{done:?}");
 }
 
 #[test]

@@ -18,35 +18,43 @@ const LOCAL_SOURCES: [&str; 2] = ["Ec2InstanceMetadata", "EcsContainer"];
 
 /// Environment, profile, web identity: the first that is there.
 #[derive(Debug)]
-pub(super) struct Ambient(CredentialsProviderChain);
+pub(super) struct Ambient {
+    chain: CredentialsProviderChain,
+    /// The one profile that is asked, where it is one.
+    profile: Option<String>,
+}
 
 impl Ambient {
     pub(super) fn new(region: &str) -> Self {
         let config = config(region);
         let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&config);
         let environment = EnvironmentVariableCredentialsProvider::new();
-        Self(
-            CredentialsProviderChain::first_try("Environment", environment)
+        Self {
+            chain: CredentialsProviderChain::first_try("Environment", environment)
                 .or_else("Profile", profile(&config).build())
                 .or_else("WebIdentity", web_identity.build()),
-        )
+            profile: None,
+        }
     }
 
     /// One profile, and nothing else.
     pub(super) fn profile(name: &str, region: &str) -> Self {
-        let profile = profile(&config(region)).profile_name(name);
-        Self(CredentialsProviderChain::first_try(
-            "Profile",
-            profile.build(),
-        ))
+        let provider = profile(&config(region)).profile_name(name).build();
+        Self {
+            chain: CredentialsProviderChain::first_try("Profile", provider),
+            profile: Some(name.to_owned()),
+        }
     }
 
     pub(super) async fn keys(&self) -> Result<Keys, CredentialsError> {
-        self.0
+        self.chain
             .provide_credentials()
             .await
             .map_err(|error| match error {
-                SdkCredentialsError::CredentialsNotLoaded(_) => CredentialsError::NotConfigured,
+                SdkCredentialsError::CredentialsNotLoaded(_) => match self.profile.clone() {
+                    Some(name) => CredentialsError::ProfileEmpty { name },
+                    None => CredentialsError::NotConfigured,
+                },
                 other => CredentialsError::Unavailable {
                     by: "the environment, the profile or the web identity",
                     source: Box::new(other),

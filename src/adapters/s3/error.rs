@@ -134,7 +134,8 @@ impl<'a> Request<'a> {
             CredentialsError::FileMissing { .. }
             | CredentialsError::ReadFile { .. }
             | CredentialsError::AddressNotAllowed { .. }
-            | CredentialsError::NotConfigured => StoreError::CredentialsMissing {
+            | CredentialsError::NotConfigured
+            | CredentialsError::ProfileEmpty { .. } => StoreError::CredentialsMissing {
                 detail: one_line(&causes(error)),
             },
         }
