@@ -528,10 +528,11 @@ pub struct Notifications {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SnsTopic {
-    /// The topic's ARN; its region is taken from it.
+    /// The ARN of a standard topic; its region is taken from it. A FIFO topic is refused: it sends
+    /// no mail.
     #[schemars(
         length(min = 20, max = 512),
-        regex(pattern = "^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$")
+        regex(pattern = "^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$")
     )]
     pub topic_arn: String,
 
@@ -540,7 +541,9 @@ pub struct SnsTopic {
     #[schemars(length(min = 8, max = 256), regex(pattern = "^https?://"))]
     pub endpoint: Option<String>,
 
-    /// Which notices are sent, such as [Failed, Recovered]. Default: all of them.
+    /// Which notices are sent: Succeeded (everything was captured), Partial (files are missing from
+    /// the restore point), Failed (there is none) and Recovered (a success after a run that was not
+    /// one). An empty list, the default, means all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub notices: Vec<Notice>,

@@ -20,6 +20,15 @@ const SUBDOMAIN_MAX_BYTES: usize = 253;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 const BUCKET_MAX_BYTES: usize = 63;
 
+/// What no bucket's name may start with.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+const BUCKET_PREFIXES_RESERVED: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+
+/// What no name of an ordinary bucket may end with: aliases, and kinds of buckets without versions.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+const BUCKET_SUFFIXES_RESERVED: [&str; 5] =
+    ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+
 /// What is wrong with a name.
 #[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
 pub enum NameError {
@@ -38,6 +47,24 @@ pub enum NameError {
     Characters {
         /// What it may be made of.
         allowed: &'static str,
+    },
+    /// A bucket's name has a dot beside another dot or a hyphen.
+    #[error(
+        "must not have a dot beside another dot or a hyphen: put a letter or a digit between them"
+    )]
+    DotBesides,
+    /// A bucket's name looks like an address.
+    #[error("must not look like an IP address: take a name with a letter in it")]
+    Address,
+    /// A bucket's name starts or ends with what S3 keeps for itself.
+    #[error(
+        "must not {place} with {affix}, which S3 keeps for names of its own: take another name"
+    )]
+    Reserved {
+        /// `start` or `end`.
+        place: &'static str,
+        /// What is kept.
+        affix: &'static str,
     },
 }
 
@@ -136,7 +163,32 @@ pub fn check_bucket(name: &str) -> Result<(), NameError> {
         "lower case letters, digits, hyphens and dots",
         |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'),
         |byte| matches!(byte, b'-' | b'.'),
-    )
+    )?;
+    if ["..", ".-", "-."].iter().any(|pair| name.contains(pair)) {
+        return Err(NameError::DotBesides);
+    }
+    if is_like_address(name) {
+        return Err(NameError::Address);
+    }
+    let starts = BUCKET_PREFIXES_RESERVED.into_iter();
+    let ends = BUCKET_SUFFIXES_RESERVED.into_iter();
+    let mut reserved = starts
+        .filter(|affix| name.starts_with(affix))
+        .map(|affix| ("start", affix))
+        .chain(
+            ends.filter(|affix| name.ends_with(affix))
+                .map(|affix| ("end", affix)),
+        );
+    match reserved.next() {
+        Some((place, affix)) => Err(NameError::Reserved { place, affix }),
+        None => Ok(()),
+    }
+}
+
+/// Whether it is four groups of digits: S3 looks no further.
+fn is_like_address(name: &str) -> bool {
+    let is_number = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    name.split('.').count() == 4 && name.split('.').all(is_number)
 }
 
 /// The partition of a region: what an ARN of a resource there starts with.
@@ -227,6 +279,25 @@ mod tests {
         }
         for name in ["ab", "-ab", "Bucket", "under_score", "ab."] {
             assert!(check_bucket(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_that_s3_refuses_is_told_with_its_remedy() {
+        for (name, remedy) in [
+            ("acme..backup", "put a letter or a digit between them"),
+            ("a.-b", "put a letter or a digit between them"),
+            ("192.168.1.1", "take a name with a letter"),
+            ("xn--acme", "must not start with xn--"),
+            ("sthree-acme", "must not start with sthree-"),
+            ("acme-s3alias", "must not end with -s3alias"),
+            ("acme--x-s3", "must not end with --x-s3"),
+        ] {
+            let error = check_bucket(name).expect_err(name).to_string();
+            assert!(error.contains(remedy), "{name}: {error}");
+        }
+        for name in ["192.168.1.1a", "1.2.3", "a-1.b", "acme--backup"] {
+            assert_eq!(check_bucket(name), Ok(()), "{name}");
         }
     }
 

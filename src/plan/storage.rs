@@ -140,10 +140,17 @@ fn check_topic(topic: &SnsTopic, place: Place, problems: &mut Problems) {
                 .all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
     };
     let is_topic = matches!(parts[..], ["arn", partition, "sns", region, account, name]
-        if is_word(partition, "-") && is_word(region, "-") && is_word(name, "-_.")
+        if is_word(partition, "-") && is_word(region, "-")
+            && is_word(name.trim_end_matches(".fifo"), "-_")
             && account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()));
-    if !is_topic {
-        let message = "must be a topic's ARN: arn:aws:sns:eu-south-1:123456789012:backups";
+    let message = if !is_topic {
+        Some("must be a topic's ARN: arn:aws:sns:eu-south-1:123456789012:backups")
+    } else if topic.topic_arn.strip_suffix(".fifo").is_some() {
+        Some("is a FIFO topic, which sends no mail: name a standard topic")
+    } else {
+        None
+    };
+    if let Some(message) = message {
         problems.add("spec.notifications.sns.topicArn", &topic.topic_arn, message);
     }
     check_endpoint(
@@ -297,7 +304,8 @@ mod tests {
     fn t10_a_topic_is_named_by_its_arn() {
         for (arn, is_valid) in [
             ("arn:aws:sns:eu-south-1:123456789012:backups", true),
-            ("arn:aws-cn:sns:cn-north-1:123456789012:b_a.fifo", true),
+            ("arn:aws-cn:sns:cn-north-1:123456789012:b_a", true),
+            ("arn:aws:sns:eu-south-1:123456789012:backups.fifo", false),
             ("arn:aws:sqs:eu-south-1:123456789012:backups", false),
             ("arn:aws:sns:eu-south-1:12345:backups", false),
             ("arn:aws:sns:eu-south-1:123456789012:a:b", false),
