@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -36,14 +36,12 @@ pub struct Log {
 pub enum LogError {
     /// The filter cannot be understood.
     #[error(
-        "--log-level {filter:?} is neither a level (error, warn, info, debug, trace) nor a list of directives"
+        "--log-level {filter:?} is neither a level (off, error, warn, info, debug, trace) nor a list \
+         of directives, such as info,backstay=debug"
     )]
     ParseFilter {
         /// The filter.
         filter: String,
-        /// Why.
-        #[source]
-        source: ParseError,
     },
     /// The file cannot be written.
     #[error("open the log file {}", path.display())]
@@ -89,10 +87,22 @@ fn filter(directives: &str) -> Result<EnvFilter, LogError> {
     } else {
         format!("{directives},{quiet}")
     };
-    EnvFilter::try_new(filter).map_err(|source| LogError::ParseFilter {
+    let wrong = || LogError::ParseFilter {
         filter: directives.to_owned(),
-        source,
-    })
+    };
+    if !directives.split(',').all(names_a_level) {
+        return Err(wrong());
+    }
+    EnvFilter::try_new(filter).map_err(|_| wrong())
+}
+
+/// Whether a directive says how much is logged. A word alone that is no level would be taken for
+/// the name of a module, and nothing else would be logged any more.
+fn names_a_level(directive: &str) -> bool {
+    let level = directive.rsplit('=').next().unwrap_or_default().trim();
+    ["off", "error", "warn", "info", "debug", "trace"]
+        .iter()
+        .any(|known| level.eq_ignore_ascii_case(known))
 }
 
 fn open(path: &Path) -> Result<File, LogError> {
@@ -117,5 +127,38 @@ where
             .with_span_list(false)
             .with_writer(writer)
             .boxed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_none_is_refused_in_one_line() {
+        for right in [
+            "info",
+            "DEBUG",
+            "off",
+            "warn,backstay=debug",
+            "backstay::plan=trace",
+        ] {
+            assert!(filter(right).is_ok(), "{right}");
+        }
+        for wrong in [
+            "loud",
+            "",
+            "info,loud",
+            "backstay=loud",
+            "backstay=",
+            "info,",
+        ] {
+            let error = filter(wrong).expect_err(wrong).to_string();
+            assert!(
+                error.contains(&format!("--log-level {wrong:?} is neither a level")),
+                "{error}"
+            );
+            assert_eq!(error.lines().count(), 1);
+        }
     }
 }
