@@ -7,16 +7,19 @@
 use futures::Stream;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Api, DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
-use kube::runtime::events::{Event, Recorder, Reporter};
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
+use super::clock;
 use crate::api::policy::BackupPolicy;
 
 /// The field manager of everything that the controller applies.
@@ -25,6 +28,9 @@ pub const FIELD_MANAGER: &str = "backstay-controller";
 /// The longest note of an event, in bytes.
 /// <https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>
 const EVENT_NOTE_MAX_BYTES: usize = 1024;
+
+/// How much of a policy's name an event's name starts with: it may have 253 bytes in all.
+const EVENT_NAME_MAX_BYTES: usize = 200;
 
 /// A request to the API server that did not succeed.
 #[derive(thiserror::Error, Debug)]
@@ -98,11 +104,25 @@ pub enum Scope {
     Namespace(String),
 }
 
+/// What happened to an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happening {
+    /// Whether it is as it should be.
+    pub is_good: bool,
+    /// Why, in one word.
+    pub reason: String,
+    /// What was being done.
+    pub action: &'static str,
+    /// What happened, for a reader.
+    pub note: String,
+    /// What else it is about, such as a run's Job.
+    pub related: Option<ObjectReference>,
+}
+
 /// The API server.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
-    recorder: Recorder,
 }
 
 impl Cluster {
@@ -119,12 +139,7 @@ impl Cluster {
     /// The API server behind a client.
     #[must_use]
     pub fn with_client(client: Client) -> Self {
-        let reporter = Reporter {
-            controller: FIELD_MANAGER.to_owned(),
-            instance: None,
-        };
-        let recorder = Recorder::new(client.clone(), reporter);
-        Self { client, recorder }
+        Self { client }
     }
 
     /// The objects of a kind as they are now, kept up to date while the stream of what was touched
@@ -201,6 +216,27 @@ impl Cluster {
         api.replace(name, &params, cron_job)
             .await
             .map_err(failed("replace", "CronJob", namespace, name))
+    }
+
+    /// Suspends this very CronJob, or lets it go on; everything else about it stays.
+    pub async fn suspend_cron_job(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        suspend: bool,
+    ) -> Result<(), ClusterError> {
+        let api: Api<CronJob> = Api::namespaced(self.client.clone(), namespace);
+        let patch =
+            serde_json::json!({ "metadata": { "uid": uid }, "spec": { "suspend": suspend } });
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        api.patch(name, &params, &Patch::Merge(patch))
+            .await
+            .map(drop)
+            .map_err(failed("suspend", "CronJob", namespace, name))
     }
 
     /// Deletes a CronJob, and with it the runs that are under way. One that is gone is no error.
@@ -312,27 +348,22 @@ impl Cluster {
             .await
     }
 
-    /// Publishes an event.
+    /// Tells what happened to an object, as an event of it. The same words about the same things
+    /// are one event for as long as the API server keeps it, however often they are told.
     pub async fn publish_event(
         &self,
-        mut event: Event,
+        happening: &Happening,
         regarding: &ObjectReference,
     ) -> Result<(), ClusterError> {
-        if let Some(note) = &mut event.note {
-            let end = note.floor_char_boundary(EVENT_NOTE_MAX_BYTES);
-            note.truncate(end);
+        let event = event(happening, regarding, clock::now());
+        let namespace = regarding.namespace.as_deref().unwrap_or_default();
+        let name = regarding.name.as_deref().unwrap_or_default();
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let created = api.create(&PostParams::default(), &event).await.map(drop);
+        match created.map_err(failed("publish event on", "BackupPolicy", namespace, name)) {
+            Err(error) if error.is_outdated() => Ok(()),
+            result => result,
         }
-        let name = |name: &Option<String>| name.clone().unwrap_or_default();
-        let failed = failed(
-            "publish event on",
-            "BackupPolicy",
-            &name(&regarding.namespace),
-            &name(&regarding.name),
-        );
-        self.recorder
-            .publish(&event, regarding)
-            .await
-            .map_err(failed)
     }
 
     async fn delete<K>(
@@ -374,6 +405,51 @@ impl Cluster {
     }
 }
 
+/// Its name follows from what it says: one for each thing that happened, with its own words.
+fn event(happening: &Happening, regarding: &ObjectReference, now: jiff::Timestamp) -> Event {
+    let end = happening.note.floor_char_boundary(EVENT_NOTE_MAX_BYTES);
+    let note = &happening.note[..end];
+    let related = happening.related.as_ref();
+    let related_uid = related.and_then(|related| related.uid.as_deref());
+    let mut digest = Sha256::new();
+    for part in [
+        regarding.uid.as_deref().unwrap_or_default(),
+        related_uid.unwrap_or_default(),
+        &happening.reason,
+        happening.action,
+        note,
+    ] {
+        digest = digest.chain_update(part).chain_update([0]);
+    }
+    let hash = hex::encode(&digest.finalize()[..8]);
+    let policy = regarding.name.as_deref().unwrap_or_default();
+    let policy = &policy[..policy.floor_char_boundary(EVENT_NAME_MAX_BYTES)];
+    Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{policy}.{hash}")),
+            namespace: regarding.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        action: Some(happening.action.to_owned()),
+        event_time: Some(MicroTime(now)),
+        note: Some(note.to_owned()),
+        reason: Some(happening.reason.clone()),
+        regarding: Some(regarding.clone()),
+        related: related.cloned(),
+        reporting_controller: Some(FIELD_MANAGER.to_owned()),
+        reporting_instance: Some(FIELD_MANAGER.to_owned()),
+        type_: Some(
+            if happening.is_good {
+                "Normal"
+            } else {
+                "Warning"
+            }
+            .to_owned(),
+        ),
+        ..Event::default()
+    }
+}
+
 fn status_of(status: &Value) -> Value {
     serde_json::json!({
         "apiVersion": BackupPolicy::api_version(&()),
@@ -410,5 +486,39 @@ fn failed(
         namespace,
         name,
         source: Box::new(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_happening_is_an_event_with_its_own_words() {
+        let regarding = ObjectReference {
+            name: Some("office".to_owned()),
+            uid: Some("u".to_owned()),
+            ..ObjectReference::default()
+        };
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let named = |note: &str, run: &str| {
+            let happening = Happening {
+                is_good: true,
+                reason: "Complete".to_owned(),
+                action: "Backup",
+                note: note.to_owned(),
+                related: Some(ObjectReference {
+                    uid: Some(run.to_owned()),
+                    ..ObjectReference::default()
+                }),
+            };
+            let event = event(&happening, &regarding, now);
+            assert_eq!(event.note.as_deref(), Some(note));
+            event.metadata.name.expect("a name")
+        };
+        assert_eq!(named("3 sent", "a"), named("3 sent", "a"));
+        assert_ne!(named("3 sent", "a"), named("4 sent", "a"));
+        assert_ne!(named("3 sent", "a"), named("3 sent", "b"));
+        assert!(named("x", "a").starts_with("office."));
     }
 }

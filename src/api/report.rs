@@ -72,9 +72,12 @@ pub struct RunReport {
     /// What is not as it should be, though nothing was lost by it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// Whether the notice that was owed has been sent; absent where none was owed.
+    /// Whether the notices that were owed have been sent; absent where none was owed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_sent: Option<bool>,
+    /// Why one was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice_error: Option<String>,
 }
 
 impl RunReport {
@@ -101,6 +104,7 @@ impl RunReport {
             not_captured: Vec::new(),
             warnings: Vec::new(),
             notice_sent: None,
+            notice_error: None,
         }
     }
 

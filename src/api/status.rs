@@ -153,6 +153,9 @@ pub struct RunStatus {
     /// table of prices that comes with this release. Older versions come on top.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub month_microdollars: Option<u64>,
+    /// Why a notice that the run owed was not sent; absent where nothing is owed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice_error: Option<String>,
 }
 
 fn time_schema(_: &mut SchemaGenerator) -> Schema {

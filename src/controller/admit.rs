@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::adapters::cluster::ClusterError;
 use crate::api::status::Waiting;
 use crate::plan::evidence;
-use crate::plan::history::cut;
+use crate::plan::history::{MESSAGE_MAX_BYTES, cut};
 use crate::plan::placement::{self, Admission, GATE, User, WaitReason};
 
 use super::context::Context;
@@ -117,7 +117,7 @@ impl Decisions<'_> {
             .or_insert_with(|| Waiting {
                 run: run.evidence.run.clone(),
                 reason: reason.as_str().to_owned(),
-                message: cut(message),
+                message: cut(message, MESSAGE_MAX_BYTES),
             });
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use k8s_openapi::api::batch::v1::CronJob;
 use kube::ResourceExt;
 use prometheus::{
     Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder,
@@ -20,6 +21,9 @@ use crate::plan::metrics::{
 };
 use crate::plan::schedule::Owner;
 
+use super::earlier::order_of;
+use super::labels;
+use super::observe::is_controlled_by;
 use super::publish::READY;
 use super::stores::Stores;
 
@@ -80,7 +84,7 @@ impl http::Pages for Pages {
         for stores in &self.stores {
             for guard in stores.policies.state() {
                 if let Ok(policy) = &guard.0 {
-                    families.add_policy(policy);
+                    families.add_policy(policy, &stores.cron_jobs.state());
                 }
             }
         }
@@ -140,7 +144,7 @@ impl Families {
         }
     }
 
-    fn add_policy(&self, policy: &BackupPolicy) {
+    fn add_policy(&self, policy: &BackupPolicy, cron_jobs: &[Arc<CronJob>]) {
         let (namespace, name) = (policy.namespace().unwrap_or_default(), policy.name_any());
         let status = policy.status.clone().unwrap_or_default();
         let is_ready = status
@@ -158,21 +162,29 @@ impl Families {
             self.set(BUCKET_SETTINGS_DIFFERING, &labels, differing);
         }
         for source in &policy.spec.sources {
-            let labels = [namespace.as_str(), name.as_str(), source.name.as_str()];
+            let of_source = [namespace.as_str(), name.as_str(), source.name.as_str()];
             let known = status
                 .sources
                 .iter()
                 .find(|known| known.name == source.name);
-            self.add_expectation(policy, labels, known);
+            let cron_job = cron_jobs.iter().find(|cron_job| {
+                is_controlled_by(
+                    cron_job.owner_references(),
+                    policy.metadata.uid.as_deref().unwrap_or_default(),
+                ) && cron_job.labels().get(labels::SOURCE) == Some(&source.name)
+            });
+            self.add_expectation(policy, cron_job.map(AsRef::as_ref), of_source, known);
             if let Some(known) = known {
-                self.add_source(labels, known);
+                self.add_source(of_source, known);
             }
         }
     }
 
+    /// What runs is what the CronJob says. It may differ from the policy while that is not valid.
     fn add_expectation(
         &self,
         policy: &BackupPolicy,
+        cron_job: Option<&CronJob>,
         labels: [&str; 3],
         known: Option<&SourceStatus>,
     ) {
@@ -184,7 +196,8 @@ impl Families {
         };
         let created = policy.creation_timestamp().map(|time| time.0);
         let since = known.and_then(|known| known.last_success_time).or(created);
-        let expected = due::expectation(&policy.spec, owner, since.unwrap_or_default());
+        let order = cron_job.map_or_else(|| (&policy.spec).into(), order_of);
+        let expected = due::expectation(order, owner, since.unwrap_or_default());
         if let Some(expected) = expected {
             self.add(labels, &metrics::of_expectation(expected));
         }
@@ -215,7 +228,7 @@ mod tests {
     const POLICY: &str = "
 apiVersion: backstay.dev/v1alpha1
 kind: BackupPolicy
-metadata: {name: office, namespace: acme, creationTimestamp: '2026-11-01T00:00:00Z'}
+metadata: {name: office, namespace: acme, uid: uid-of-policy, creationTimestamp: '2026-11-01T00:00:00Z'}
 spec:
   schedule: 0 2 * * *
   sources: [{name: files, persistentVolumeClaim: {claimName: data}}]
@@ -244,9 +257,13 @@ status:
 ";
 
     fn text(yaml: &str) -> String {
+        text_with(yaml, &[])
+    }
+
+    fn text_with(yaml: &str, cron_jobs: &[Arc<CronJob>]) -> String {
         let policy: BackupPolicy = serde_saphyr::from_str(yaml).expect("a policy");
         let families = Families::new();
-        families.add_policy(&policy);
+        families.add_policy(&policy, cron_jobs);
         let metrics = ReconcileMetrics::default();
         metrics.note(Duration::from_millis(3), Some("Timeout"));
         let mut gathered = families.registry.gather();
@@ -280,6 +297,32 @@ status:
         let suspended = POLICY.replace("schedule:", "suspend: true\n  schedule:");
         assert!(!text(&suspended).contains("backstay_success_due"));
         assert!(text(&suspended).contains("backstay_last_success"));
+    }
+
+    #[test]
+    fn n04_a_policy_that_became_invalid_is_due_by_what_still_runs() {
+        let broken = POLICY.replace("0 2 * * *", "0 25 * * *");
+        assert!(!text(&broken).contains("backstay_success_due"));
+        let cron_job = crate::controller::fixtures::CRON_JOB;
+        let cron_job: CronJob = serde_saphyr::from_str(cron_job).expect("a CronJob");
+        let running = text_with(&broken, &[Arc::new(cron_job.clone())]);
+        for name in [
+            "backstay_success_due_timestamp_seconds",
+            "backstay_expected_interval_seconds",
+        ] {
+            assert!(running.contains(&format!("{name}{{")), "{running}");
+        }
+        let mut suspended = cron_job;
+        suspended.spec.suspend = Some(true);
+        assert!(!text_with(&broken, &[Arc::new(suspended)]).contains("backstay_success_due"));
+    }
+
+    #[test]
+    fn n01_a_notice_that_was_not_sent_is_a_metric() {
+        let sent = "backstay_last_run_notice_failed{namespace=\"acme\",policy=\"office\",source=\"files\"} 0";
+        assert!(text(POLICY).contains(sent));
+        let untold = POLICY.replace("requests: 17", "requests: 17\n          noticeError: gone");
+        assert!(text(&untold).contains(&sent.replace(" 0", " 1").replace("} 0", "} 1")));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod admit;
 mod apply;
 mod build;
 mod context;
+mod earlier;
 mod events;
 #[cfg(test)]
 mod fixtures;

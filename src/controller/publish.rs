@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt;
 use kube::core::error_boundary::InvalidObject;
 use serde_json::json;
 
@@ -15,6 +16,7 @@ use crate::plan::names::CronJobName;
 
 use super::build::{Applied, Desired};
 use super::context::Context;
+use super::earlier::Earlier;
 use super::observe::Observed;
 use super::record::Recorded;
 use super::setup::Setup;
@@ -37,6 +39,8 @@ pub(super) struct Findings<'a> {
     pub(super) observed: &'a Observed,
     /// The valid policy and what was applied of it; absent where the policy is not valid.
     pub(super) carried_out: Option<(&'a Validated, &'a Desired<Applied>)>,
+    /// The sources that run as they were ordered before.
+    pub(super) earlier: &'a [Earlier],
     pub(super) ready: Verdict,
     pub(super) recorded: &'a Recorded,
     pub(super) waiting: &'a BTreeMap<String, Waiting>,
@@ -49,6 +53,7 @@ pub(super) fn status(findings: Findings<'_>, known: &BackupPolicyStatus) -> Back
     let Findings {
         observed,
         carried_out,
+        earlier,
         ready,
         recorded,
         waiting,
@@ -82,10 +87,15 @@ pub(super) fn status(findings: Findings<'_>, known: &BackupPolicyStatus) -> Back
             if let Some((validated, applied)) = carried_out {
                 describe_schedule(&mut status, &observed.name, validated, applied, now);
             }
+            if let Some(earlier) = earlier.iter().find(|earlier| earlier.source == *name) {
+                status.cron_job = Some(earlier.cron_job.name_any());
+                status.schedule = Some(earlier.cron_job.spec.schedule.clone());
+                status.next_run_time = earlier.next_run(observed, now);
+            }
             status
         })
         .collect();
-    let healthy = health::healthy(&sources);
+    let healthy = health::healthy(&sources, &recorded.attempts);
     let condition = |kind, verdict| condition(kind, verdict, known, generation, now);
     let known_setup = || {
         let mut conditions = known.conditions.iter();
@@ -237,8 +247,9 @@ mod tests {
     use crate::api::outcome::Outcome;
     use crate::api::report::RunReport;
     use crate::controller::build::build;
+    use crate::controller::earlier::earlier;
     use crate::controller::events::changes;
-    use crate::controller::fixtures::{CLAIM, POLICY, observed, options};
+    use crate::controller::fixtures::{CLAIM, CRON_JOB, POLICY, observed, options};
     use crate::controller::validate::validate;
 
     use super::*;
@@ -270,6 +281,7 @@ mod tests {
         let findings = Findings {
             observed: &observed,
             carried_out: validated.as_ref().ok().zip(applied.as_ref()),
+            earlier: &earlier(&observed, applied.as_ref()),
             ready,
             recorded: &recorded,
             waiting: &BTreeMap::new(),
@@ -424,8 +436,54 @@ mod tests {
         assert!(
             events[0]
                 .note
-                .as_deref()
-                .is_some_and(|note| note.starts_with("source files: Succeeded"))
+                .starts_with("source files: Succeeded (0 sent"),
+            "{}",
+            events[0].note
         );
+        let related = events[0].related.as_ref();
+        assert_eq!(related.and_then(|job| job.uid.as_deref()), Some("r1"));
+    }
+
+    #[test]
+    fn an_earlier_order_that_still_runs_is_told_with_its_time() {
+        let invalid = POLICY.replace("timeZone: Europe/Rome", "timeZone: Mars/X");
+        let objects = [CLAIM, CRON_JOB];
+        let known = BackupPolicyStatus::default();
+        let status = published(&invalid, &objects, Vec::new(), &known, NOW);
+        assert_eq!(condition_of(&status, READY).reason, "InvalidSpec");
+        assert_eq!(status.next_run_time, "2026-11-03T02:30:00Z".parse().ok());
+        let suspended = invalid.replace("  schedule", "  suspend: true\n  schedule");
+        let status = published(&suspended, &objects, Vec::new(), &known, NOW);
+        assert_eq!(status.next_run_time, None);
+    }
+
+    #[test]
+    fn a_problem_that_is_another_one_is_told_again() {
+        let known = BackupPolicyStatus::default();
+        let invalid = |schedule: &str| {
+            let policy = POLICY.replace("30 2 * * *", schedule);
+            published(&policy, &[CLAIM], Vec::new(), &known, NOW)
+        };
+        let (first, second) = (invalid("30 25 * * *"), invalid("99 2 * * *"));
+        assert_eq!(changes(&first, &first), []);
+        let [event] = &changes(&first, &second)[..] else {
+            panic!("one event")
+        };
+        assert!(event.note.contains("99"), "{}", event.note);
+    }
+
+    #[test]
+    fn n01_a_notice_that_was_not_sent_is_an_event_of_its_own() {
+        let known = BackupPolicyStatus::default();
+        let run = RunReport {
+            notice_error: Some("topic does not exist".to_owned()),
+            ..report(Outcome::Succeeded)
+        };
+        let status = published(POLICY, &[CLAIM], vec![run], &known, NOW);
+        let events = changes(&known, &status);
+        let reasons: Vec<&str> = events.iter().map(|event| event.reason.as_str()).collect();
+        assert_eq!(reasons, ["Valid", "Complete", "NoticeNotSent"]);
+        assert!(!events[2].is_good);
+        assert_eq!(changes(&status, &status), []);
     }
 }

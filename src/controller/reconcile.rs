@@ -17,7 +17,7 @@ use super::context::Context;
 use super::observe::Observed;
 use super::publish::{self, Findings};
 use super::stores::WatchedPolicy;
-use super::{admit, apply, build, events, record, setup, validate};
+use super::{admit, apply, build, earlier, events, record, setup, validate};
 
 /// How long one look may take: many requests, each of which may be tried several times.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -125,6 +125,13 @@ async fn look_at(
             )
         }
     };
+    let earlier = earlier::earlier(&observed, applied.as_ref());
+    earlier::carry_out_suspend(context, &observed, &earlier).await?;
+    let named: Vec<&str> = earlier
+        .iter()
+        .map(|earlier| earlier.source.as_str())
+        .collect();
+    let ready = health::with_earlier(ready, &named, policy.spec.suspend);
     let recorded = record::record(context, &observed, now).await?;
     let decisions = admit::decide(&observed, now);
     admit::carry_out(context, &observed, &decisions).await?;
@@ -136,6 +143,7 @@ async fn look_at(
     let findings = Findings {
         observed: &observed,
         carried_out,
+        earlier: &earlier,
         ready,
         recorded: &recorded,
         waiting,

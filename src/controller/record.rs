@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::adapters::cluster::ClusterError;
 use crate::api::outcome::Outcome;
 use crate::api::report::RunReport;
-use crate::plan::evidence;
+use crate::plan::{evidence, history};
 
 use super::context::Context;
 use super::labels;
@@ -22,6 +22,8 @@ pub(super) struct Recorded {
     pub(super) reports: BTreeMap<String, Vec<RunReport>>,
     /// Whether there are runs that have not.
     pub(super) is_any_unfinished: bool,
+    /// How an attempt failed of runs that have not, by source.
+    pub(super) attempts: BTreeMap<String, String>,
 }
 
 /// Records what can be judged, and returns all that is recorded.
@@ -40,6 +42,10 @@ pub(super) async fn record(
             recorded.add(run, report);
         } else {
             recorded.is_any_unfinished = true;
+            if let Some(failed) = evidence::failed_attempt(&run.evidence) {
+                let message = history::cut(&failed.message, history::MESSAGE_MAX_BYTES);
+                recorded.attempts.insert(run.source.clone(), message);
+            }
             if let Some(report) = evidence::worth_keeping(&run.evidence) {
                 write(context, observed, run, &report, None).await?;
             }

@@ -18,28 +18,50 @@ pub struct Expectation {
     pub interval: Duration,
 }
 
+/// When runs are started, and how long they may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order<'a> {
+    /// The schedule.
+    pub schedule: &'a str,
+    /// The IANA name of its zone.
+    pub time_zone: &'a str,
+    /// How late a missed start is made up; the schedule's default where nothing is said.
+    pub starting_deadline_seconds: Option<i64>,
+    /// How long a run may take; the default where nothing is said.
+    pub active_deadline_seconds: Option<i64>,
+    /// Whether no run is started.
+    pub is_suspended: bool,
+}
+
+impl<'a> From<&'a BackupPolicySpec> for Order<'a> {
+    fn from(spec: &'a BackupPolicySpec) -> Self {
+        let worker = spec.worker.as_ref();
+        Self {
+            schedule: &spec.schedule,
+            time_zone: spec.time_zone.as_deref().unwrap_or("UTC"),
+            starting_deadline_seconds: spec.starting_deadline_seconds,
+            active_deadline_seconds: worker.and_then(|worker| worker.active_deadline_seconds),
+            is_suspended: spec.suspend,
+        }
+    }
+}
+
 /// What is expected of a source whose last success, or else whose creation, was at `since`: the
 /// first start after it, made up as late as may be, taking as long as may be. `None` where the
 /// schedule is not valid.
 #[must_use]
-pub fn expectation(
-    spec: &BackupPolicySpec,
-    owner: Owner<'_>,
-    since: Timestamp,
-) -> Option<Expectation> {
-    let zone = schedule::time_zone(spec.time_zone.as_deref().unwrap_or("UTC"))?;
-    let schedule = Schedule::new(&spec.schedule, zone, owner).ok()?;
-    let late = spec
+pub fn expectation(order: Order<'_>, owner: Owner<'_>, since: Timestamp) -> Option<Expectation> {
+    let zone = schedule::time_zone(order.time_zone)?;
+    let schedule = Schedule::new(order.schedule, zone, owner).ok()?;
+    let late = order
         .starting_deadline_seconds
         .unwrap_or_else(|| schedule.starting_deadline_default_seconds());
-    let long = spec
-        .worker
-        .as_ref()
-        .and_then(|worker| worker.active_deadline_seconds)
+    let long = order
+        .active_deadline_seconds
         .unwrap_or(ACTIVE_DEADLINE_DEFAULT_SECONDS);
     let success_due = schedule
         .next_after(since)
-        .filter(|_| !spec.suspend)
+        .filter(|_| !order.is_suspended)
         .and_then(|start| {
             start
                 .checked_add(SignedDuration::from_secs(late + long))
@@ -64,7 +86,7 @@ mod tests {
             policy: "office",
             source: "files",
         };
-        expectation(&spec, owner, since.parse().expect("a time"))
+        expectation((&spec).into(), owner, since.parse().expect("a time"))
     }
 
     #[test]

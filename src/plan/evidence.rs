@@ -153,12 +153,21 @@ pub fn blocked(evidence: &Evidence, now: Timestamp) -> Option<Blocked> {
         Some(pod) => pod.blocked.clone(),
         None if now.duration_since(evidence.created) > POD_EXPECTED_WITHIN => Some(Blocked {
             reason: WaitReason::PodCreationFailed,
-            message: "no pod was made for this run: a quota or an admission rule may refuse it; \
-                      kubectl describe job tells"
-                .to_owned(),
+            message:
+                "no pod was made for this run: its ServiceAccount may not exist, or a quota or \
+                      an admission rule may refuse it; kubectl describe job tells"
+                    .to_owned(),
         }),
         None => None,
     }
+}
+
+/// How an attempt failed of a run that goes on, where it left a word.
+#[must_use]
+pub fn failed_attempt(evidence: &Evidence) -> Option<&RunReport> {
+    last_words(evidence)
+        .next()
+        .filter(|report| report.phase == Phase::Done && report.outcome == Some(Outcome::Failed))
 }
 
 /// Whether the run will never end by itself, so that its Job must be deleted: its node is lost, and
@@ -260,7 +269,8 @@ fn never_ran(evidence: &Evidence, by_deadline: bool) -> Option<Verdict> {
         (Some(blocked), _) => format!("the worker never started: {}", blocked.message),
         (None, false) => "the worker never started; kubectl describe job tells".to_owned(),
         (None, true) => "the worker never started: it waited for its volume to be free, or no pod \
-                          could be made for it"
+                          could be made for it (its ServiceAccount may not exist, or a quota or \
+                          an admission rule refuse it)"
             .to_owned(),
     };
     Some(Verdict {
@@ -613,6 +623,22 @@ mod tests {
         assert_eq!(worth_keeping(&evidence), None);
         evidence.recorded = Some(committed(Outcome::Succeeded));
         assert_eq!(worth_keeping(&evidence), None);
+    }
+
+    #[test]
+    fn the_failure_of_an_attempt_is_known_while_another_follows() {
+        let failed = word(
+            Phase::Done,
+            Some(Outcome::Failed),
+            Some(Reason::StorageUnavailable),
+        );
+        let mut evidence = ended(false, vec![pod(Some(failed.clone()), None)]);
+        evidence.job = JobState::Active;
+        assert_eq!(failed_attempt(&evidence), Some(&failed));
+        evidence
+            .pods
+            .insert(0, pod(Some(word(Phase::Opened, None, None)), None));
+        assert_eq!(failed_attempt(&evidence), None);
     }
 
     #[test]

@@ -106,10 +106,52 @@ pub fn ready(sources: usize, obstacles: &[Obstacle], is_suspended: bool) -> Verd
     }
 }
 
-/// The `Healthy` condition: whether the last run of every source succeeded, and whether those that
-/// are to run now can start.
+/// A `Ready` condition that is false, and which sources go on all the same: Kubernetes starts what
+/// was ordered before.
 #[must_use]
-pub fn healthy(sources: &[SourceStatus]) -> Verdict {
+pub fn with_earlier(verdict: Verdict, sources: &[&str], is_suspended: bool) -> Verdict {
+    if sources.is_empty() {
+        return verdict;
+    }
+    let named = sources.join(", ");
+    let still = if is_suspended {
+        format!("suspended: no run of {named} is started")
+    } else {
+        format!("until then source {named} runs as it was ordered before, see nextRunTime")
+    };
+    Verdict {
+        message: format!("{}; {still}", verdict.message),
+        ..verdict
+    }
+}
+
+/// The `Healthy` condition: whether the last run of every source succeeded, and whether those that
+/// are to run now can start. `attempts` says of sources whose run goes on how its first attempt
+/// failed.
+#[must_use]
+pub fn healthy(sources: &[SourceStatus], attempts: &BTreeMap<String, String>) -> Verdict {
+    let verdict = judged(sources);
+    let attempts = attempts.iter().map(|(source, failure)| {
+        format!("source {source}: an attempt failed, and another follows: {failure}")
+    });
+    let untold = sources.iter().filter_map(|source| {
+        let error = source.recent_runs.first()?.notice_error.as_ref()?;
+        Some(format!(
+            "source {}: a notice was not sent: {error}",
+            source.name
+        ))
+    });
+    let more: Vec<String> = attempts.chain(untold).collect();
+    if more.is_empty() {
+        return verdict;
+    }
+    Verdict {
+        message: format!("{}; {}", verdict.message, list(&more)),
+        ..verdict
+    }
+}
+
+fn judged(sources: &[SourceStatus]) -> Verdict {
     let mut failures: BTreeMap<&str, (&'static str, String)> = BTreeMap::new();
     for source in sources {
         let failure = unhealthy_run(source).or_else(|| unhealthy_wait(source));
@@ -213,6 +255,7 @@ mod tests {
             bytes: ByteCounts::default(),
             requests: 0,
             month_microdollars: None,
+            notice_error: None,
         });
         SourceStatus {
             name: name.to_owned(),
@@ -227,14 +270,20 @@ mod tests {
         let good = source("a", Some(Outcome::Succeeded), Reason::Complete);
         let new = source("b", None, Reason::Complete);
         let partial = source("c", Some(Outcome::Partial), Reason::EntriesNotCaptured);
-        assert_eq!(healthy(std::slice::from_ref(&good)).status, Some(true));
-        assert_eq!(healthy(&[good.clone(), new.clone()]).reason, "NoRunYet");
+        assert_eq!(
+            healthy(std::slice::from_ref(&good), &BTreeMap::new()).status,
+            Some(true)
+        );
+        assert_eq!(
+            healthy(&[good.clone(), new.clone()], &BTreeMap::new()).reason,
+            "NoRunYet"
+        );
         assert_eq!(worst_outcome(std::slice::from_ref(&new)), None);
         assert_eq!(
             worst_outcome(&[good.clone(), partial.clone()]),
             Some(Outcome::Partial)
         );
-        let verdict = healthy(&[good, new, partial]);
+        let verdict = healthy(&[good, new, partial], &BTreeMap::new());
         assert_eq!(
             (verdict.status, verdict.reason),
             (Some(false), "EntriesNotCaptured")
@@ -250,22 +299,74 @@ mod tests {
             reason: "PodCreationFailed".to_owned(),
             message: "ImagePullBackOff".to_owned(),
         });
-        assert_eq!(healthy(&[waiting.clone()]).reason, "PodCreationFailed");
+        assert_eq!(
+            healthy(&[waiting.clone()], &BTreeMap::new()).reason,
+            "PodCreationFailed"
+        );
         waiting.waiting = Some(Waiting {
             reason: "ClaimInUse".to_owned(),
             ..waiting.waiting.expect("set")
         });
-        assert_eq!(healthy(&[waiting]).status, Some(true));
+        assert_eq!(healthy(&[waiting], &BTreeMap::new()).status, Some(true));
+    }
+
+    #[test]
+    fn a_policy_without_a_run_says_what_its_first_attempt_said() {
+        let attempts = BTreeMap::from([("a".to_owned(), "the store is away".to_owned())]);
+        let verdict = healthy(&[source("a", None, Reason::Complete)], &attempts);
+        assert_eq!((verdict.status, verdict.reason), (None, "NoRunYet"));
+        assert!(
+            verdict
+                .message
+                .ends_with("source a: an attempt failed, and another follows: the store is away"),
+            "{}",
+            verdict.message
+        );
+    }
+
+    #[test]
+    fn n01_a_notice_that_was_not_sent_is_told_and_takes_nothing_from_the_backup() {
+        let mut told = source("a", Some(Outcome::Succeeded), Reason::Complete);
+        told.recent_runs[0].notice_error = Some("topic does not exist".to_owned());
+        let verdict = healthy(&[told], &BTreeMap::new());
+        assert_eq!((verdict.status, verdict.reason), (Some(true), "Complete"));
+        assert!(
+            verdict
+                .message
+                .ends_with("; source a: a notice was not sent: topic does not exist"),
+            "{}",
+            verdict.message
+        );
+    }
+
+    #[test]
+    fn what_still_runs_by_an_earlier_order_is_said() {
+        let refused = || ready(1, &[obstacle("a")], false);
+        assert_eq!(with_earlier(refused(), &[], false), refused());
+        let running = with_earlier(refused(), &["a"], false).message;
+        assert!(
+            running.contains("source a runs as it was ordered before"),
+            "{running}"
+        );
+        let suspended = with_earlier(refused(), &["a"], true).message;
+        assert!(
+            suspended.ends_with("suspended: no run of a is started"),
+            "{suspended}"
+        );
+    }
+
+    fn obstacle(source: &str) -> Obstacle {
+        Obstacle {
+            source: source.to_owned(),
+            reason: ReadyReason::ClaimNotFound,
+            message: "claim gone".to_owned(),
+        }
     }
 
     #[test]
     fn many_problems_are_cut_and_counted() {
         let obstacles: Vec<Obstacle> = (0..12)
-            .map(|index| Obstacle {
-                source: format!("s{index}"),
-                reason: ReadyReason::ClaimNotFound,
-                message: "claim gone".to_owned(),
-            })
+            .map(|index| obstacle(&format!("s{index}")))
             .collect();
         let verdict = ready(12, &obstacles, false);
         assert_eq!(

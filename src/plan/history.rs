@@ -13,6 +13,9 @@ const RUNS_MAX: usize = 3;
 /// status stays within 64 KiB.
 pub const MESSAGE_MAX_BYTES: usize = 384;
 
+/// The longest reason that status keeps of a notice that was not sent, in bytes.
+const NOTICE_ERROR_MAX_BYTES: usize = 160;
+
 /// Adds reports of runs that have ended to what is known of a source. A run that is known already
 /// is replaced, so that the same report can be folded in any number of times.
 pub fn fold(source: &mut SourceStatus, reports: &[RunReport]) {
@@ -31,13 +34,13 @@ pub fn fold(source: &mut SourceStatus, reports: &[RunReport]) {
     source.last_outcome = source.recent_runs.first().map(|run| run.outcome);
 }
 
-/// The longest beginning of a message that status keeps.
+/// The longest beginning of a message within so many bytes.
 #[must_use]
-pub fn cut(message: &str) -> String {
-    if message.len() <= MESSAGE_MAX_BYTES {
+pub fn cut(message: &str, max_bytes: usize) -> String {
+    if message.len() <= max_bytes {
         return message.to_owned();
     }
-    let end = message.floor_char_boundary(MESSAGE_MAX_BYTES - '…'.len_utf8());
+    let end = message.floor_char_boundary(max_bytes.saturating_sub('…'.len_utf8()));
     format!("{}…", &message[..end])
 }
 
@@ -46,7 +49,7 @@ fn run_status(report: &RunReport) -> Option<RunStatus> {
         id: report.run.clone(),
         outcome: report.outcome?,
         reason: report.reason.unwrap_or(Reason::WorkerLost),
-        message: cut(&report.message),
+        message: cut(&report.message, MESSAGE_MAX_BYTES),
         start_time: report.start_time,
         completion_time: report.completion_time,
         sequence: report
@@ -60,6 +63,10 @@ fn run_status(report: &RunReport) -> Option<RunStatus> {
             .cost
             .as_ref()
             .and_then(|cost| cost.month_microdollars),
+        notice_error: report
+            .notice_error
+            .as_deref()
+            .map(|error| cut(error, NOTICE_ERROR_MAX_BYTES)),
     })
 }
 
@@ -190,6 +197,7 @@ mod tests {
             long.run = "u".repeat(36);
             long.run.replace_range(0..1, run);
             long.message = "ä".repeat(3000);
+            long.notice_error = Some("ä".repeat(3000));
             long.files.total = u64::MAX;
             long.files.unchanged = u64::MAX;
             long.bytes.total = u64::MAX;

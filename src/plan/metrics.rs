@@ -50,7 +50,7 @@ metrics! {
     BUILD_INFO = "backstay_build_info", "gauge", &["version"],
         "1; the version of the controller. Absent when nobody watches.";
     SUCCESS_DUE = "backstay_success_due_timestamp_seconds", "gauge", OF_SOURCE,
-        "When the next success is due at the latest. Absent while the policy is suspended.";
+        "When the next success is due at the latest, by what the CronJob runs. Absent while the policy is suspended.";
     LAST_SUCCESS = "backstay_last_success_timestamp_seconds", "gauge", OF_SOURCE,
         "When everything was captured last.";
     LAST_RESTORE_POINT = "backstay_last_restore_point_timestamp_seconds", "gauge", OF_SOURCE,
@@ -72,6 +72,8 @@ metrics! {
         "Requests that the last run made to the store.";
     MONTHLY_COST = "backstay_estimated_monthly_cost_dollars", "gauge", OF_SOURCE,
         "What the files of the last run cost a month, by the table of prices. Older versions come on top.";
+    LAST_RUN_NOTICE_FAILED = "backstay_last_run_notice_failed", "gauge", OF_SOURCE,
+        "1 if a notice that the last run owed could not be sent, else 0.";
     EXPECTED_INTERVAL = "backstay_expected_interval_seconds", "gauge", OF_SOURCE,
         "The shortest time between two runs of the schedule.";
     WAITING = "backstay_waiting", "gauge", &["namespace", "policy", "source", "reason"],
@@ -148,6 +150,8 @@ impl Samples {
             self.one(LAST_RUN_DURATION, elapsed);
         }
         self.one(LAST_RUN_REQUESTS, count(run.requests));
+        let is_untold = f64::from(u8::from(run.notice_error.is_some()));
+        self.one(LAST_RUN_NOTICE_FAILED, is_untold);
         self.counts(run);
     }
 

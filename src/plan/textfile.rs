@@ -138,7 +138,7 @@ impl Textfile {
             source: &status.name,
         };
         let since = status.last_success_time.unwrap_or(report.start_time);
-        let mut expected = due::expectation(spec, owner, since)?;
+        let mut expected = due::expectation(spec.into(), owner, since)?;
         if status.last_success_time.is_none()
             && let Some(due) = &mut expected.success_due
             && let Some(earlier) = self.time(SUCCESS_DUE, &status.name)
