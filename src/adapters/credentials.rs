@@ -57,6 +57,12 @@ pub enum Credentials {
 /// Why there are no credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
+    /// A Secret does not exist, or holds nothing: Kubernetes mounts an empty directory.
+    #[error("nothing is mounted at {}", directory.display())]
+    SecretMissing {
+        /// Where the Secret is mounted.
+        directory: PathBuf,
+    },
     /// A Secret lacks a key, or the key is empty.
     #[error("the secret has no {name} (or it is empty) in {}", directory.display())]
     FileMissing {
@@ -120,7 +126,8 @@ impl CredentialsError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unavailable { .. } => true,
-            Self::FileMissing { .. }
+            Self::SecretMissing { .. }
+            | Self::FileMissing { .. }
             | Self::ReadFile { .. }
             | Self::AddressNotAllowed { .. }
             | Self::NotConfigured

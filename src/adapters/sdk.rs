@@ -47,6 +47,16 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
     told
 }
 
+/// What an error comes down to: the SDK wraps "connection refused" into four layers that say only
+/// that a request was being sent.
+pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
 /// Why there were no credentials, where that is why a request failed and who hands them out said
 /// so.
 pub(super) fn credentials_error<'a>(
@@ -136,6 +146,7 @@ mod tests {
             source: Box::new(inner),
         };
         assert_eq!(causes(&outer), "the agent gave no credentials: refused");
+        assert_eq!(root_cause(&outer), "refused");
         assert!(credentials_error(&outer).is_some());
     }
 }

@@ -18,7 +18,8 @@ use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 pub use self::notice::{ATTRIBUTES_MAX, Attribute, NOTICE_MAX_BYTES, Notice, SUBJECT_MAX_CHARS};
 use super::credentials::{Credentials, CredentialsError};
 use super::sdk::{
-    self, ATTEMPTS_MAX, CONNECT_WITHIN, app_name, causes, credentials_error, one_line, with_code,
+    self, ATTEMPTS_MAX, CONNECT_WITHIN, app_name, causes, credentials_error, one_line, root_cause,
+    with_code,
 };
 use crate::api::policy;
 
@@ -159,7 +160,7 @@ impl SnsTopic {
             SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) | _ => {
                 match credentials_error(error) {
                     Some(error) => self.without_credentials(error),
-                    None => self.unavailable(&causes(error)),
+                    None => self.unavailable(&root_cause(error)),
                 }
             }
         }
@@ -195,7 +196,8 @@ impl SnsTopic {
                 topic,
                 code: code.clone(),
             },
-            CredentialsError::FileMissing { .. }
+            CredentialsError::SecretMissing { .. }
+            | CredentialsError::FileMissing { .. }
             | CredentialsError::ReadFile { .. }
             | CredentialsError::AddressNotAllowed { .. }
             | CredentialsError::NotConfigured

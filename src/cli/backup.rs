@@ -15,7 +15,7 @@ use super::progress::Bar;
 use super::stopping::{GRACE, Watch};
 use super::{Output, chain, identity, output, source};
 use crate::adapters::clock;
-use crate::adapters::credentials::{Credentials, CredentialsError};
+use crate::adapters::credentials::Credentials;
 use crate::adapters::mounted::MountedTree;
 use crate::adapters::s3::{S3Store, Timeouts};
 use crate::adapters::sns::SnsTopic;
@@ -199,7 +199,7 @@ async fn back_up(
     let store = match S3Store::new(&spec.storage, &credentials, Timeouts::default()) {
         Ok(store) => Arc::new(store),
         Err(error) => {
-            let failure = missing(&error);
+            let failure = Failure::without_credentials(&error, &spec.namespace, &spec.storage);
             return Ok(reporter.failed(&failure, BTreeMap::new()));
         }
     };
@@ -246,7 +246,11 @@ async fn run_on_source(
     if let Some(bucket) = &order.spec.bucket {
         return match source::open_bucket(bucket, credentials) {
             Ok(tree) => Box::pin(backup::run(order, store, Arc::new(tree), reporter)).await,
-            Err(error) => failed(missing(&error)),
+            Err(error) => failed(Failure::without_credentials(
+                &error,
+                &order.spec.namespace,
+                &order.spec.storage,
+            )),
         };
     }
     match MountedTree::open(order.spec.root.as_ref()) {
@@ -279,7 +283,7 @@ async fn finish(
         Ok(sender) => notify(&sender, &topic.notices, &origin, &report).await,
         Err(error) => {
             tracing::error!(error = %chain(&error), "notice not sent");
-            Some(false)
+            Some(Err(chain(&error)))
         }
     };
     reporter.done(sent)
@@ -296,17 +300,6 @@ fn last_words(report: &RunReport) {
     if let Err(error) = termination::write(TERMINATION_LOG.as_ref(), &summary(report)) {
         tracing::warn!(error = %error, "termination message not written");
     }
-}
-
-fn missing(error: &CredentialsError) -> Failure {
-    Failure::new(
-        Reason::CredentialsMissing,
-        format!(
-            "{}: create the Secret that storage.credentials names, with AWS_ACCESS_KEY_ID and \
-             AWS_SECRET_ACCESS_KEY",
-            chain(error)
-        ),
-    )
 }
 
 fn tell(args: &BackupArgs, source: &str, report: &RunReport) {

@@ -9,6 +9,7 @@ use super::restore::PointArgs;
 use super::{Output, chain, output};
 use crate::adapters::segment::Batch;
 use crate::api::catalog::{Kind, Row};
+use crate::api::report::NotCaptured;
 use crate::plan::filter::{Filter, Verdict};
 use crate::plan::key;
 use crate::plan::notice::size;
@@ -16,6 +17,9 @@ use crate::worker::backup::location_of;
 use crate::worker::failure::Failure;
 use crate::worker::repository::{find, read_commit, require_head};
 use crate::worker::rows::read_segment;
+
+/// How many entries that were not captured are named for a reader.
+const NAMED_MAX: usize = 10;
 
 /// List the restore points, newest first.
 #[derive(Debug, Args)]
@@ -73,15 +77,18 @@ pub(super) async fn runs(args: RunsArgs) -> Result<u8, Failure> {
         };
         let commit = read_commit(&store, &location, &reference).await?;
         match args.output {
-            Output::Human => output::line(&format!(
-                "{:>5}  {}  {:<9}  {:>7}  {:>9}  {}",
-                reference.sequence,
-                output::time(reference.time),
-                commit.outcome.as_str(),
-                commit.totals.rows,
-                size(commit.totals.bytes),
-                commit.run
-            )),
+            Output::Human => {
+                output::line(&format!(
+                    "{:>5}  {}  {:<9}  {:>7}  {:>9}  {}",
+                    reference.sequence,
+                    output::time(reference.time),
+                    commit.outcome.as_str(),
+                    commit.totals.rows,
+                    size(commit.totals.bytes),
+                    commit.run
+                ));
+                name_missing(&commit.not_captured);
+            }
             Output::Json => output::json(&json!({
                 "sequence": reference.sequence,
                 "time": reference.time,
@@ -89,7 +96,7 @@ pub(super) async fn runs(args: RunsArgs) -> Result<u8, Failure> {
                 "run": commit.run,
                 "entries": commit.totals.rows,
                 "bytes": commit.totals.bytes,
-                "notCaptured": commit.not_captured.len(),
+                "notCaptured": commit.not_captured,
             })),
         }
         next = commit.ancestors.into_iter().next();
@@ -109,6 +116,24 @@ pub(super) async fn ls(args: LsArgs) -> Result<u8, Failure> {
         list(&args, &filter, &batch);
     }
     Ok(0)
+}
+
+fn name_missing(entries: &[NotCaptured]) {
+    for entry in entries.iter().take(NAMED_MAX) {
+        let kept = if entry.stale {
+            " (an older copy is in it)"
+        } else {
+            ""
+        };
+        output::line(&format!(
+            "       not captured: {}: {}{kept}",
+            entry.path, entry.reason
+        ));
+    }
+    if entries.len() > NAMED_MAX {
+        let more = entries.len() - NAMED_MAX;
+        output::line(&format!("       and {more} more: --output json names them"));
+    }
 }
 
 fn list(args: &LsArgs, filter: &Filter, batch: &Batch) {

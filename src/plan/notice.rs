@@ -7,7 +7,9 @@ use std::fmt::Write;
 
 use crate::api::outcome::{Outcome, Reason};
 use crate::api::policy::Notice as Kind;
-use crate::api::report::{RestorePoint, RunReport};
+use crate::api::report::{NotCaptured, RestorePoint, RunReport};
+
+use super::history;
 
 /// The longest subject that SNS takes.
 /// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
@@ -15,6 +17,10 @@ const SUBJECT_MAX_CHARACTERS: usize = 99;
 
 /// How many entries that were not captured are named.
 const NAMED_MAX: usize = 10;
+
+/// How many of them are named in one line, and how much of each path.
+const LINE_NAMED_MAX: usize = 3;
+const LINE_PATH_MAX_BYTES: usize = 80;
 
 /// Whose run it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,6 +181,36 @@ fn point(point: Option<&RestorePoint>) -> String {
     point.map_or_else(
         || "none yet".to_owned(),
         |point| format!("number {} of {}", point.sequence, time(point.time)),
+    )
+}
+
+/// How many entries were not captured, and the first of them with their reasons: one bounded line.
+#[must_use]
+pub fn not_captured(count: u64, named: &[NotCaptured]) -> String {
+    let what = if count == 1 { "entry" } else { "entries" };
+    let shown: Vec<String> = named
+        .iter()
+        .take(LINE_NAMED_MAX)
+        .map(|entry| {
+            format!(
+                "{} ({})",
+                history::cut(&entry.path, LINE_PATH_MAX_BYTES),
+                entry.reason
+            )
+        })
+        .collect();
+    let rest = usize::try_from(count)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(shown.len());
+    let more = if rest > 0 && !shown.is_empty() {
+        format!(", and {rest} more")
+    } else {
+        String::new()
+    };
+    let separator = if shown.is_empty() { "" } else { ": " };
+    format!(
+        "{count} {what} could not be captured{separator}{}{more}",
+        shown.join(", ")
     )
 }
 
@@ -380,6 +416,25 @@ mod tests {
         assert!(body.contains("f0: denied (an older copy is kept)"));
         assert!(body.contains("and 15 more"));
         assert!(!body.contains("f10"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_in_one_bounded_line() {
+        let entry = |path: String| NotCaptured {
+            path,
+            reason: "permission denied".into(),
+            stale: false,
+        };
+        assert_eq!(
+            not_captured(1, &[entry("a/b".to_owned())]),
+            "1 entry could not be captured: a/b (permission denied)"
+        );
+        let many: Vec<_> = (0..1000).map(|_| entry("x".repeat(4096))).collect();
+        let line = not_captured(2000, &many);
+        assert!(
+            line.len() < 384 && line.ends_with(", and 1997 more"),
+            "{line}"
+        );
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Why a run failed, in words for a reader, with the one reason that code, condition and metric
 //! share.
 
+use std::error::Error;
+
+use crate::adapters::credentials::CredentialsError;
 use crate::adapters::store::StoreError;
 use crate::api::outcome::Reason;
+use crate::api::policy::Storage;
 
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +45,49 @@ impl Failure {
         )
     }
 
+    /// The same failure with the store's address, where the store could not be reached.
+    #[must_use]
+    pub fn of_store(self, storage: &Storage) -> Self {
+        if self.reason != Reason::StorageUnavailable {
+            return self;
+        }
+        let store = storage.endpoint.as_deref().unwrap_or("AWS S3");
+        let region = &storage.region;
+        Self {
+            message: format!(
+                "{} (the store is {store}, region {region}): check storage.endpoint, DNS, and what \
+                 lies between, such as a firewall or a NetworkPolicy; the next run goes on",
+                self.message
+            ),
+            ..self
+        }
+    }
+
+    /// Keys of an identity are missing: of the Secret that the store's settings name, or of this
+    /// host.
+    #[must_use]
+    pub fn without_credentials(
+        error: &CredentialsError,
+        namespace: &str,
+        storage: &Storage,
+    ) -> Self {
+        let credentials = storage.credentials.as_ref();
+        let secret = credentials.and_then(|credentials| credentials.secret.as_ref());
+        let message = match (error, secret) {
+            (CredentialsError::SecretMissing { .. }, Some(secret)) => format!(
+                "Secret {} does not exist in namespace {namespace}, or is empty: create it with \
+                 the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+                secret.name
+            ),
+            (CredentialsError::FileMissing { name, .. }, Some(secret)) => format!(
+                "Secret {} in namespace {namespace} has no key {name}, or it is empty: add it",
+                secret.name
+            ),
+            _ => causes(error),
+        };
+        Self::new(Reason::CredentialsMissing, message)
+    }
+
     /// Something stored is not what was recorded.
     pub fn integrity(message: impl Into<String>) -> Self {
         Self::new(Reason::IntegrityFailure, message)
@@ -71,12 +118,61 @@ impl From<StoreError> for Failure {
                 ": enable versioning on the bucket",
             ),
             StoreError::ClockSkew => (Reason::ClockSkew, ": set the clock of this host"),
-            StoreError::Refused { code, .. } if code == "CredentialsMissing" => (
-                Reason::CredentialsMissing,
-                ": create the Secret that storage.credentials names, with both keys",
-            ),
             StoreError::Refused { .. } => (Reason::PreflightRefused, ""),
         };
         Self::new(reason, format!("{error}{remedy}"))
+    }
+}
+
+/// An error and its causes, in one line.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn storage() -> Storage {
+        serde_saphyr::from_str(
+            "{region: eu-south-1, endpoint: 'http://minio:9000', credentials: {secret: {name: s3}}}",
+        )
+        .expect("storage")
+    }
+
+    #[test]
+    fn k15_a_missing_secret_and_a_missing_key_are_named_with_their_remedy() {
+        let directory = std::path::PathBuf::from("/x");
+        let missing = CredentialsError::SecretMissing {
+            directory: directory.clone(),
+        };
+        let told = Failure::without_credentials(&missing, "acme", &storage()).message;
+        assert!(
+            told.starts_with("Secret s3 does not exist in namespace acme"),
+            "{told}"
+        );
+        assert!(told.contains("create it"), "{told}");
+        let lacking = CredentialsError::FileMissing {
+            name: "AWS_SECRET_ACCESS_KEY",
+            directory,
+        };
+        let told = Failure::without_credentials(&lacking, "acme", &storage()).message;
+        assert!(told.contains("has no key AWS_SECRET_ACCESS_KEY"), "{told}");
+        assert!(!told.contains("create"), "{told}");
+    }
+
+    #[test]
+    fn s02_a_store_that_is_not_reached_is_named() {
+        let failure = Failure::new(Reason::StorageUnavailable, "no answer in time");
+        let told = failure.of_store(&storage()).message;
+        assert!(told.contains("http://minio:9000"), "{told}");
+        let denied = Failure::new(Reason::AccessDenied, "no");
+        assert_eq!(denied.clone().of_store(&storage()), denied);
     }
 }

@@ -12,7 +12,7 @@ pub async fn notify(
     wanted: &[Kind],
     origin: &Origin<'_>,
     report: &RunReport,
-) -> Option<bool> {
+) -> Option<Result<(), String>> {
     let notice = notice(origin, report);
     if !wanted.is_empty() && !wanted.contains(&notice.kind) {
         return None;
@@ -20,11 +20,11 @@ pub async fn notify(
     match topic.publish(for_sns(&notice)).await {
         Ok(message) => {
             tracing::info!(message, subject = notice.subject, "notice sent");
-            Some(true)
+            Some(Ok(()))
         }
         Err(error) => {
             tracing::error!(error = %error, subject = notice.subject, "notice not sent");
-            Some(false)
+            Some(Err(error.to_string()))
         }
     }
 }

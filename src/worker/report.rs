@@ -9,6 +9,7 @@ use crate::adapters::clock;
 use crate::api::cost::RunCost;
 use crate::api::outcome::{Outcome, Reason};
 use crate::api::report::{Phase, RestorePoint, RunReport, TERMINATION_MESSAGE_MAX_BYTES, Trouble};
+use crate::plan::notice::not_captured;
 
 /// Keeps a run's report, and tells it at each phase.
 pub struct Reporter {
@@ -92,18 +93,19 @@ impl Reporter {
         })
     }
 
-    /// Nothing is owed any more.
-    pub fn done(&self, notice_sent: Option<bool>) -> RunReport {
+    /// Nothing is owed any more; a notice that was has been sent, or could not be.
+    pub fn done(&self, notice: Option<Result<(), String>>) -> RunReport {
         self.tell(|report| {
             report.phase = Phase::Done;
-            report.notice_sent = notice_sent;
+            report.notice_sent = notice.as_ref().map(Result::is_ok);
+            report.notice_error = notice.and_then(Result::err);
         })
     }
 
     fn conclude(&self, report: &mut RunReport) {
         let missing = self.progress.counts().0.not_captured;
         let (outcome, reason) = if missing > 0 {
-            report.message = format!("{missing} entries could not be captured");
+            report.message = not_captured(missing, &report.not_captured);
             (Outcome::Partial, Reason::EntriesNotCaptured)
         } else {
             (Outcome::Succeeded, Reason::Complete)
@@ -135,6 +137,9 @@ impl Reporter {
 pub fn summary(report: &RunReport) -> String {
     let mut summary = report.clone();
     truncate(&mut summary.message, 1000);
+    if let Some(error) = &mut summary.notice_error {
+        truncate(error, 200);
+    }
     summary.warnings.truncate(3);
     if let Some(cost) = &mut summary.cost {
         cost.stored.clear();

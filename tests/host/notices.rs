@@ -192,4 +192,6 @@ fn a_topic_that_is_gone_takes_nothing_from_the_backup() {
     office(&host.root());
     let report = host.backup().expect(0);
     assert_eq!(report.notice_sent, Some(false));
+    let error = report.notice_error.clone().unwrap_or_default();
+    assert!(error.contains("topic does not exist"), "{error}");
 }

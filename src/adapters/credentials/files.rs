@@ -23,7 +23,9 @@ const SNAPSHOT: &str = "..data";
 pub(super) fn read(directory: &Path) -> Result<Keys, CredentialsError> {
     match read_once(directory) {
         // The Secret was replaced between two reads: its old version is gone as a whole.
-        Err(CredentialsError::FileMissing { .. }) => read_once(directory),
+        Err(CredentialsError::FileMissing { .. } | CredentialsError::SecretMissing { .. }) => {
+            read_once(directory)
+        }
         other => other,
     }
 }
@@ -42,9 +44,13 @@ fn read_once(directory: &Path) -> Result<Keys, CredentialsError> {
     let snapshot = std::fs::canonicalize(directory.join(SNAPSHOT));
     let snapshot = snapshot.unwrap_or_else(|_| directory.to_owned());
     let value = |name: &'static str| read_value(&snapshot, name);
-    let missing = |name| CredentialsError::FileMissing {
-        name,
-        directory: directory.to_owned(),
+    let missing = |name| {
+        let directory = directory.to_owned();
+        if is_bare(&snapshot) {
+            CredentialsError::SecretMissing { directory }
+        } else {
+            CredentialsError::FileMissing { name, directory }
+        }
     };
 
     let access_key = value("AWS_ACCESS_KEY_ID")?.ok_or_else(|| missing("AWS_ACCESS_KEY_ID"))?;
@@ -59,6 +65,11 @@ fn read_once(directory: &Path) -> Result<Keys, CredentialsError> {
         expiry,
         "Secret",
     ))
+}
+
+/// Whether a directory holds nothing, or is not there.
+fn is_bare(directory: &Path) -> bool {
+    std::fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none())
 }
 
 /// A file's text without the white space around it, which editors and `echo` leave there; none
@@ -109,6 +120,23 @@ mod tests {
         let secret = secret(&[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "\n")]);
         let error = read(secret.path()).unwrap_err().to_string();
         assert!(error.contains("AWS_SECRET_ACCESS_KEY"), "{error}");
+    }
+
+    #[test]
+    fn k15_a_secret_that_is_not_there_is_told_from_one_that_lacks_a_key() {
+        let nothing = read(secret(&[]).path());
+        assert!(matches!(
+            nothing,
+            Err(CredentialsError::SecretMissing { .. })
+        ));
+        let other = read(secret(&[("password", "x")]).path());
+        assert!(matches!(
+            other,
+            Err(CredentialsError::FileMissing {
+                name: "AWS_ACCESS_KEY_ID",
+                ..
+            })
+        ));
     }
 
     #[test]

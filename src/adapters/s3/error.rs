@@ -9,7 +9,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::adapters::credentials::CredentialsError;
 use crate::adapters::sdk::{
-    self, causes, credentials_error, is_without_credentials, one_line, with_code,
+    self, causes, credentials_error, is_without_credentials, one_line, root_cause, with_code,
 };
 use crate::adapters::store::StoreError;
 
@@ -55,7 +55,7 @@ impl<'a> Request<'a> {
             SdkError::DispatchFailure(failure) => match credentials_error(error) {
                 Some(error) => self.without_credentials(error),
                 None if failure.is_timeout() => self.unavailable("no connection in time"),
-                None => self.unavailable(&causes(error)),
+                None => self.unavailable(&root_cause(error)),
             },
             SdkError::ConstructionFailure(_) | _ => match credentials_error(error) {
                 Some(error) => self.without_credentials(error),
@@ -131,7 +131,8 @@ impl<'a> Request<'a> {
         match error {
             CredentialsError::Unavailable { .. } => self.unavailable(&causes(error)),
             CredentialsError::Refused { code, .. } => self.denied(code.clone()),
-            CredentialsError::FileMissing { .. }
+            CredentialsError::SecretMissing { .. }
+            | CredentialsError::FileMissing { .. }
             | CredentialsError::ReadFile { .. }
             | CredentialsError::AddressNotAllowed { .. }
             | CredentialsError::NotConfigured

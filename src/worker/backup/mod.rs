@@ -118,7 +118,10 @@ pub async fn run<S: Store, T: Tree>(
     }
     let report = match ended {
         Ok(point) => reporter.ended(&point, requests()),
-        Err(failure) => reporter.failed(&failure, requests()),
+        Err(failure) => {
+            let failure = failure.of_store(&backup.spec.storage);
+            reporter.failed(&failure, requests())
+        }
     };
     backup.write_report(&report).await;
     report
