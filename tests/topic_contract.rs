@@ -12,8 +12,9 @@ mod parrot;
 mod topic {
     use aws_sdk_sns::config::Region;
     use backstay::adapters::credentials::Credentials;
-    use backstay::adapters::sns::{Attribute, Notice, SnsError, SnsTopic};
+    use backstay::adapters::sns::{SnsError, SnsTopic};
     use backstay::api::policy;
+    use backstay::plan::notice::{Attribute, Notice};
     use serde_json::{Value, json};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
@@ -44,12 +45,10 @@ mod topic {
         Notice {
             subject: "Backup of acme/office succeeded".to_owned(),
             body: "12 files uploaded, 3 skipped.\nNothing to do. Größe: 5 MiB & <more>".to_owned(),
+            sms: "office succeeded".to_owned(),
             attributes: vec![
-                (
-                    "outcome".to_owned(),
-                    Attribute::String("Succeeded".to_owned()),
-                ),
-                ("filesFailed".to_owned(), Attribute::Number(-7)),
+                ("outcome", Attribute::Text("Succeeded".to_owned())),
+                ("filesFailed", Attribute::Number(7)),
             ],
         }
     }
@@ -117,7 +116,7 @@ mod topic {
     #[tokio::test]
     async fn a_notice_arrives_with_its_attributes() {
         let (arn, queue) = subscribed().await;
-        let id = topic(&arn, &moto()).publish(notice()).await.unwrap();
+        let id = topic(&arn, &moto()).publish(&notice()).await.unwrap();
 
         let received = sqs("ReceiveMessage", json!({"QueueUrl": queue})).await;
         let envelope = received["Messages"][0]["Body"].as_str().unwrap();
@@ -129,7 +128,7 @@ mod topic {
             envelope["MessageAttributes"],
             json!({
                 "outcome": {"Type": "String", "Value": "Succeeded"},
-                "filesFailed": {"Type": "Number", "Value": "-7"},
+                "filesFailed": {"Type": "Number", "Value": "7"},
             })
         );
     }
@@ -140,7 +139,7 @@ mod topic {
             "arn:aws:sns:{REGION}:123456789012:gone-{}",
             uuid::Uuid::new_v4()
         );
-        let error = topic(&arn, &moto()).publish(notice()).await.unwrap_err();
+        let error = topic(&arn, &moto()).publish(&notice()).await.unwrap_err();
         assert_eq!(error, SnsError::TopicGone { topic: arn });
         assert!(!error.is_retryable());
     }
@@ -150,7 +149,7 @@ mod topic {
         let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AuthorizationError</Code>\
                     <Message>not you</Message></Error></ErrorResponse>";
         let (endpoint, _) = parrot(answer("403 Forbidden", "", body)).await;
-        let error = some_topic(&endpoint).publish(notice()).await.unwrap_err();
+        let error = some_topic(&endpoint).publish(&notice()).await.unwrap_err();
         let SnsError::AccessDenied { code, .. } = &error else {
             panic!("{error:?}")
         };
@@ -161,7 +160,7 @@ mod topic {
     #[tokio::test]
     async fn n01_a_topic_that_does_not_answer_may_do_so_later() {
         let (endpoint, asked) = parrot(answer("503 Unavailable", "", "inner-secret")).await;
-        let error = some_topic(&endpoint).publish(notice()).await.unwrap_err();
+        let error = some_topic(&endpoint).publish(&notice()).await.unwrap_err();
         assert!(error.is_retryable(), "{error:?}");
         assert!(!error.to_string().contains("inner-secret"), "{error}");
         assert_eq!(asked.requests().len(), 4);

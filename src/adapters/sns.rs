@@ -15,13 +15,14 @@ use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::config::timeout::TimeoutConfig;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 
-pub use self::notice::{ATTRIBUTES_MAX, Attribute, NOTICE_MAX_BYTES, Notice, SUBJECT_MAX_CHARS};
+pub use self::notice::{ATTRIBUTES_MAX, NOTICE_MAX_BYTES};
 use super::credentials::{Credentials, CredentialsError};
 use super::sdk::{
     self, ATTEMPTS_MAX, CONNECT_WITHIN, app_name, causes, credentials_error, one_line, root_cause,
     with_code,
 };
 use crate::api::policy;
+use crate::plan::notice::Notice;
 
 /// How long one attempt may take.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(30);
@@ -124,16 +125,17 @@ impl SnsTopic {
     }
 
     /// Publishes a notice; answers with the message's id.
-    pub async fn publish(&self, notice: Notice) -> Result<String, SnsError> {
-        notice.check()?;
+    pub async fn publish(&self, notice: &Notice) -> Result<String, SnsError> {
+        notice::check(notice)?;
         let mut operation = self
             .client
             .publish()
             .topic_arn(&self.arn)
-            .subject(notice.subject)
-            .message(notice.body);
+            .subject(&notice.subject)
+            .message_structure("json")
+            .message(notice::message(notice));
         for (name, attribute) in &notice.attributes {
-            operation = operation.message_attributes(name, attribute.value());
+            operation = operation.message_attributes(*name, notice::value(attribute));
         }
         let answer = operation
             .send()

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Reason};
 use super::policy::CompressionAlgorithm;
 use super::report::{NotCaptured, Trouble};
 use super::run::SourceIdentity;
@@ -70,10 +70,84 @@ pub struct Head {
     /// The runs that failed since the last one that did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
+    /// What has been told of the runs, and what is owed.
+    #[serde(default, skip_serializing_if = "Outbox::is_empty")]
+    pub outbox: Outbox,
     /// When a run last found the source as the commit has it.
     pub last_check: Option<jiff::Timestamp>,
     /// Fresh at every write: it tells one's own write from another's after a lost reply.
     pub nonce: uuid::Uuid,
+}
+
+/// What has been told of a repository's runs, and what is owed.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Outbox {
+    /// The last notice of runs that were no success; absent after one that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+    /// Notices that could not be sent, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub owed: Vec<Owed>,
+    /// Notices that were dropped because too many were owed, or the topic would not take them.
+    pub lost: u32,
+}
+
+impl Outbox {
+    /// Whether there is nothing to remember.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A notice that was sent.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// What it was about: runs of which this is the same are summed up.
+    pub about: String,
+    /// When it was sent, by the store's clock.
+    pub at: jiff::Timestamp,
+    /// How many runs have ended the same way since, and were not told one by one.
+    pub untold: u32,
+}
+
+/// A notice that could not be sent.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Owed {
+    /// The name under which the run wrote: its report is found by it.
+    pub writer: String,
+    /// The run's id.
+    pub run: String,
+    /// When it should have been sent; of a run that died, when that began.
+    pub at: jiff::Timestamp,
+    /// What it is about; absent for a success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// How many later runs would have said the same.
+    #[serde(default)]
+    pub repeats: u32,
+    /// How it ended, in short, where its report cannot be read; absent of a run that died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+    /// The restore point that was made by a run that died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<u64>,
+}
+
+/// How a run ended, in short.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// What happened, for a reader.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
 }
 
 /// A run that has the repository open.

@@ -542,10 +542,11 @@ pub struct SnsTopic {
     pub endpoint: Option<String>,
 
     /// Which notices are sent: Succeeded (everything was captured), Partial (files are missing from
-    /// the restore point), Failed (there is none) and Recovered (a success after a run that was not
-    /// one). An empty list, the default, means all of them.
+    /// the restore point), Failed (there is none), Refused (there is none, because the source lost so
+    /// much that it was not believed; Failed includes it) and Recovered (a success after a run that
+    /// was not one). An empty list, the default, means all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4))]
+    #[schemars(length(max = 5))]
     pub notices: Vec<Notice>,
 }
 
@@ -558,6 +559,8 @@ pub enum Notice {
     Partial,
     /// No restore point was made.
     Failed,
+    /// The source lost more than the policy allows, or is another one: it waits for a person.
+    Refused,
     /// A success after a run that was not one.
     Recovered,
 }

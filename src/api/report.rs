@@ -125,6 +125,9 @@ pub struct Trouble {
     pub runs: u32,
     /// Why the last of them failed.
     pub reason: Reason,
+    /// The last of them: its attempts count once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
 }
 
 /// How far a run came.

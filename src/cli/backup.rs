@@ -18,17 +18,15 @@ use crate::adapters::clock;
 use crate::adapters::credentials::Credentials;
 use crate::adapters::mounted::MountedTree;
 use crate::adapters::s3::{S3Store, Timeouts};
-use crate::adapters::sns::SnsTopic;
 use crate::adapters::termination;
 use crate::api::cost::Prices;
 use crate::api::outcome::{Outcome, Reason};
 use crate::api::report::RunReport;
 use crate::api::run::RunSpec;
 use crate::plan::cost;
-use crate::plan::notice::Origin;
 use crate::worker::backup::{self, Order};
 use crate::worker::failure::Failure;
-use crate::worker::notify::notify;
+use crate::worker::notify::Post;
 use crate::worker::progress::Progress;
 use crate::worker::report::{Reporter, summary};
 use crate::worker::stop::Stop;
@@ -191,15 +189,17 @@ async fn back_up(
         is_pod,
         prices,
     } = surroundings;
+    let (post, no_post) = post_of(&spec, &credentials);
     let reporter = Reporter::new(&run, started, progress.clone(), move |report| {
         if is_pod {
             last_words(report);
         }
-    });
+    })
+    .telling(post);
     let store = match S3Store::new(&spec.storage, &credentials, Timeouts::default()) {
         Ok(store) => Arc::new(store),
         Err(error) => {
-            let failure = Failure::without_credentials(&error, &spec.namespace, &spec.storage);
+            let failure = Failure::without_credentials(&error, &spec.namespace, secret_of(&spec));
             return Ok(reporter.failed(&failure, BTreeMap::new()));
         }
     };
@@ -219,14 +219,15 @@ async fn back_up(
     };
     let report = tokio::select! {
         report = run_on_source(order, store, &credentials, &reporter) => report,
+        // It is still HEAD's writer: the next run tells of it.
         failure = overdue(&stop) => reporter.failed(&failure, BTreeMap::new()),
     };
     drop(bar);
     drop(watch);
-    if gave_way(args, &report) {
-        return Ok(reporter.done(None));
+    if no_post.is_some() && !gave_way(args, &report) {
+        reporter.told(Some(false), no_post);
     }
-    Ok(finish(&spec, &credentials, &reporter, report).await)
+    Ok(reporter.done())
 }
 
 /// Whether a run ended because another one was under way, and was not to wait for that. Then all
@@ -242,51 +243,48 @@ async fn run_on_source(
     credentials: &Credentials,
     reporter: &Reporter,
 ) -> RunReport {
-    let failed = |failure| reporter.failed(&failure, BTreeMap::new());
-    if let Some(bucket) = &order.spec.bucket {
+    let spec = order.spec.clone();
+    if let Some(bucket) = &spec.bucket {
         return match source::open_bucket(bucket, credentials) {
             Ok(tree) => Box::pin(backup::run(order, store, Arc::new(tree), reporter)).await,
-            Err(error) => failed(Failure::without_credentials(
-                &error,
-                &order.spec.namespace,
-                &order.spec.storage,
-            )),
+            Err(error) => {
+                let own = bucket.credentials.as_ref().map(|own| own.secret.as_ref());
+                let secret = match own {
+                    Some(own) => own.map(|secret| secret.name.as_str()),
+                    None => secret_of(&spec),
+                };
+                let failure = Failure::without_credentials(&error, &spec.namespace, secret);
+                backup::refused(&spec, &*store, reporter, &failure).await
+            }
         };
     }
-    match MountedTree::open(order.spec.root.as_ref()) {
+    match MountedTree::open(spec.root.as_ref()) {
         Ok(tree) => Box::pin(backup::run(order, store, Arc::new(tree), reporter)).await,
         Err(error) => {
-            let root = &order.spec.root;
+            let root = &spec.root;
             let message = format!("the source's root {root}: {}", chain(&error));
-            failed(Failure::new(Reason::SourceSuspicious, message))
+            let failure = Failure::new(Reason::SourceSuspicious, message);
+            backup::refused(&spec, &*store, reporter, &failure).await
         }
     }
 }
 
-/// Sends the notice that is owed, and says the last word.
-async fn finish(
-    spec: &RunSpec,
-    credentials: &Credentials,
-    reporter: &Reporter,
-    report: RunReport,
-) -> RunReport {
-    let Some(topic) = &spec.sns else {
-        return reporter.done(None);
-    };
-    let origin = Origin {
-        cluster: &spec.cluster,
-        namespace: &spec.namespace,
-        policy: &spec.policy,
-        source: &spec.source,
-    };
-    let sent = match SnsTopic::new(topic, credentials) {
-        Ok(sender) => notify(&sender, &topic.notices, &origin, &report).await,
+/// The Secret that the store's keys are in.
+fn secret_of(spec: &RunSpec) -> Option<&str> {
+    let credentials = spec.storage.credentials.as_ref()?;
+    Some(credentials.secret.as_ref()?.name.as_str())
+}
+
+/// The topic that is to be told. One that cannot be is told of in the report, and takes nothing
+/// from the backup.
+fn post_of(spec: &RunSpec, credentials: &Credentials) -> (Option<Post>, Option<String>) {
+    match Post::new(spec, credentials) {
+        Ok(post) => (post, None),
         Err(error) => {
-            tracing::error!(error = %chain(&error), "notice not sent");
-            Some(Err(chain(&error)))
+            tracing::error!(error = %chain(&error), "no notice can be sent");
+            (None, Some(chain(&error)))
         }
-    };
-    reporter.done(sent)
+    }
 }
 
 /// Ends when a run that was asked to stop has not done so in time.

@@ -11,6 +11,7 @@ mod history;
 mod identity;
 mod manual;
 mod metrics_file;
+mod notify;
 mod order;
 mod output;
 mod progress;
@@ -74,6 +75,8 @@ enum Verb {
     /// Look at the settings of the policy's buckets, or set them.
     #[command(subcommand)]
     Bucket(bucket::BucketVerb),
+    /// Try out the notices of a policy.
+    Notify(notify::NotifyArgs),
     /// Watch BackupPolicy resources and keep their CronJobs.
     Controller(controller::ControllerArgs),
     /// Print the custom resource definition.
@@ -149,6 +152,7 @@ async fn dispatch(verb: Verb) -> Result<u8, Failure> {
         Verb::Ls(args) => history::ls(args).await,
         Verb::Estimate(args) => estimate::run(&args),
         Verb::Bucket(verb) => bucket::run(verb).await,
+        Verb::Notify(args) => notify::run(args).await,
         Verb::Controller(args) => controller::run(args).await,
         Verb::Crd => {
             output::line(crd::yaml().trim_end());

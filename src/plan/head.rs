@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::api::catalog::{CommitRef, FORMAT_VERSION, Head, Repository, Writer};
+use crate::api::catalog::{CommitRef, FORMAT_VERSION, Head, Outbox, Repository, Writer};
 use crate::api::outcome::Reason;
 use crate::api::report::Trouble;
 
@@ -33,6 +33,7 @@ pub fn initial(repository: &Repository, nonce: Uuid) -> Head {
         probed: Vec::new(),
         adopted: None,
         trouble: None,
+        outbox: Outbox::default(),
         last_check: None,
         nonce,
     }
@@ -118,7 +119,20 @@ pub fn released(head: &Head, reason: Reason, at: jiff::Timestamp, nonce: Uuid) -
     if let Some(writer) = &head.writer {
         remember(&mut dead, writer.id());
     }
+    let run = head.writer.as_ref().map_or("", |writer| &writer.run);
+    Head {
+        writer: None,
+        dead,
+        ..troubled(head, run, reason, at, nonce)
+    }
+}
+
+/// One run more has failed since the last good one, and nothing else has changed. The attempts of
+/// one run count once.
+#[must_use]
+pub fn troubled(head: &Head, run: &str, reason: Reason, at: jiff::Timestamp, nonce: Uuid) -> Head {
     let (since, runs) = match &head.trouble {
+        Some(trouble) if trouble.last.as_deref() == Some(run) => (trouble.since, trouble.runs),
         Some(trouble) => (trouble.since, trouble.runs.saturating_add(1)),
         None => (at, 1),
     };
@@ -126,13 +140,21 @@ pub fn released(head: &Head, reason: Reason, at: jiff::Timestamp, nonce: Uuid) -
         since,
         runs,
         reason,
+        last: Some(run.to_owned()),
     });
     Head {
-        writer: None,
-        dead,
         trouble,
         nonce,
         ..head.clone()
+    }
+}
+
+/// The same, with its writer still set: it has something to tell before it goes.
+#[must_use]
+pub fn kept_open(next: Head, writer: &Writer) -> Head {
+    Head {
+        writer: Some(writer.clone()),
+        ..next
     }
 }
 
@@ -255,7 +277,8 @@ mod tests {
     #[test]
     fn failures_are_counted_until_a_run_does_not_fail() {
         let fail = |head: &Head, at| {
-            let open = opened(head, writer("a", head.epoch + 1), Uuid::nil());
+            let run = format!("run-{at}");
+            let open = opened(head, writer(&run, head.epoch + 1), Uuid::nil());
             released(&open, Reason::AccessDenied, second(at), Uuid::nil())
         };
         let failed = fail(&fail(&head(), 10), 20);
@@ -263,8 +286,11 @@ mod tests {
             since: second(10),
             runs: 2,
             reason: Reason::AccessDenied,
+            last: Some("run-20".to_owned()),
         };
-        assert_eq!(failed.trouble, Some(trouble));
+        assert_eq!(failed.trouble, Some(trouble.clone()));
+        // Another attempt of the same run is not another run.
+        assert_eq!(fail(&failed, 20).trouble, Some(trouble));
         assert_eq!(checked(&failed, second(30), Uuid::nil()).trouble, None);
     }
 

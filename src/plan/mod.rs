@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod names;
 pub mod notice;
 pub mod object;
+pub mod outbox;
 pub mod parts;
 pub mod place;
 pub mod placement;

@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use crate::api::catalog::{Owed, Told};
 use crate::api::outcome::{Outcome, Reason};
 use crate::api::policy::Notice as Kind;
 use crate::api::report::{NotCaptured, RestorePoint, RunReport};
@@ -13,10 +14,18 @@ use super::history;
 
 /// The longest subject that SNS takes.
 /// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
-const SUBJECT_MAX_CHARACTERS: usize = 99;
+pub const SUBJECT_MAX_CHARACTERS: usize = 99;
+
+/// The longest text message that is not split in two, in characters.
+/// <https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html>
+pub const SMS_MAX_CHARACTERS: usize = 140;
 
 /// How many entries that were not captured are named.
 const NAMED_MAX: usize = 10;
+
+/// How much is told of a path, and of a message, in bytes.
+const PATH_MAX_BYTES: usize = 512;
+const MESSAGE_MAX_BYTES: usize = 4096;
 
 /// How many of them are named in one line, and how much of each path.
 const LINE_NAMED_MAX: usize = 3;
@@ -38,13 +47,13 @@ pub struct Origin<'a> {
 /// A notice, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// What it is about.
-    pub kind: Kind,
-    /// One line of plain ASCII, 99 characters at most.
+    /// One line of plain ASCII, [`SUBJECT_MAX_CHARACTERS`] at most.
     pub subject: String,
     /// Plain text.
     pub body: String,
-    /// Attributes by name.
+    /// The whole of it for a telephone: [`SMS_MAX_CHARACTERS`] of plain ASCII at most.
+    pub sms: String,
+    /// Attributes by name; at most ten, none of them empty.
     pub attributes: Vec<(&'static str, Attribute)>,
 }
 
@@ -53,36 +62,80 @@ pub struct Notice {
 pub enum Attribute {
     /// A text.
     Text(String),
-    /// A number.
+    /// A number, which filters can compare.
     Number(u64),
 }
 
-/// The notice of a run that is over.
+/// The notice of a run that is over. `told` is the last notice that said the same.
 #[must_use]
-pub fn notice(origin: &Origin<'_>, report: &RunReport) -> Notice {
-    let kind = kind(report);
-    let verb = match kind {
-        Kind::Succeeded => "succeeded",
-        Kind::Partial => "is incomplete",
-        Kind::Failed => "FAILED",
-        Kind::Recovered => "works again",
-    };
+pub fn notice(origin: &Origin<'_>, report: &RunReport, told: Option<&Told>) -> Notice {
+    let verb = verb(kind(report));
+    let mut body = format!("{}\n\n", headline(origin, verb));
+    if let Some(told) = told.filter(|told| told.untold > 0) {
+        let text = format!(
+            "{} runs since {} ended the same way",
+            told.untold,
+            time(told.at)
+        );
+        line(&mut body, "Not told one by one", &text);
+    }
+    describe(&mut body, report);
+    assemble(origin, report, verb, body)
+}
+
+/// The notice of a run that could not be told of when it ended.
+#[must_use]
+pub fn late(origin: &Origin<'_>, report: &RunReport, owed: &Owed, lost: u32) -> Notice {
+    let verb = verb(kind(report));
+    let mut body = format!("{}\n\n", headline(origin, verb));
+    line(
+        &mut body,
+        "This notice is late",
+        &format!("it could not be sent at {}", time(owed.at)),
+    );
+    if owed.repeats > 0 {
+        let text = format!("{} runs after it ended the same way", owed.repeats);
+        line(&mut body, "Not told one by one", &text);
+    }
+    if lost > 0 {
+        let text = format!("{lost} older notices: backstay runs lists the restore points");
+        line(&mut body, "Lost", &text);
+    }
+    describe(&mut body, report);
+    assemble(origin, report, verb, body)
+}
+
+/// A notice that is about nothing.
+#[must_use]
+pub fn test(origin: &Origin<'_>) -> Notice {
     let Origin {
+        cluster,
         namespace,
         policy,
-        source,
         ..
     } = origin;
+    let of = format!("{namespace}/{policy}");
+    let text = |value: &str| Attribute::Text(value.to_owned());
     Notice {
-        kind,
-        subject: subject(&format!("Backup of {source} ({namespace}/{policy}) {verb}")),
-        body: body(origin, report, verb),
-        attributes: attributes(origin, report, kind),
+        subject: plain(&format!("Test notice of {of}"), SUBJECT_MAX_CHARACTERS),
+        body: format!(
+            "This is a test of the notices of policy {policy}, namespace {namespace}, {cluster}.\n\
+             No backup was made. What to do: nothing, it has arrived.\n"
+        ),
+        sms: plain(&format!("Backstay {of}: test notice"), SMS_MAX_CHARACTERS),
+        attributes: vec![
+            ("notice", text("Test")),
+            ("cluster", text(cluster)),
+            ("namespace", text(namespace)),
+            ("policy", text(policy)),
+        ],
     }
 }
 
-/// What a run is about to tell: a success after a run that was not one is a recovery.
-fn kind(report: &RunReport) -> Kind {
+/// What a run is about to tell: a success after a run that was not one is a recovery, and what the
+/// deletion guard stops is a failure of a kind of its own.
+#[must_use]
+pub fn kind(report: &RunReport) -> Kind {
     let was_partial = report
         .previous
         .as_ref()
@@ -91,11 +144,75 @@ fn kind(report: &RunReport) -> Kind {
         Some(Outcome::Succeeded) if was_partial || report.trouble.is_some() => Kind::Recovered,
         Some(Outcome::Succeeded) => Kind::Succeeded,
         Some(Outcome::Partial) => Kind::Partial,
-        Some(Outcome::Failed | Outcome::Unclear) | None => Kind::Failed,
+        Some(Outcome::Failed | Outcome::Unclear) | None => {
+            if report.reason == Some(Reason::SourceSuspicious) {
+                Kind::Refused
+            } else {
+                Kind::Failed
+            }
+        }
     }
 }
 
-fn subject(text: &str) -> String {
+fn verb(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Succeeded => "succeeded",
+        Kind::Partial => "is incomplete",
+        Kind::Failed => "FAILED",
+        Kind::Refused => "REFUSED: look at the source",
+        Kind::Recovered => "works again",
+    }
+}
+
+fn assemble(origin: &Origin<'_>, report: &RunReport, verb: &str, body: String) -> Notice {
+    let Origin {
+        namespace,
+        policy,
+        source,
+        ..
+    } = origin;
+    let subject = format!("Backup of {source} ({namespace}/{policy}) {verb}");
+    Notice {
+        subject: plain(&subject, SUBJECT_MAX_CHARACTERS),
+        sms: sms(&subject, report),
+        body,
+        attributes: attributes(origin, report),
+    }
+}
+
+/// The subject, why, and since when, as far as there is room.
+fn sms(subject: &str, report: &RunReport) -> String {
+    let mut text = plain(subject, SMS_MAX_CHARACTERS / 2);
+    match report.outcome {
+        Some(Outcome::Succeeded) => {
+            let _ = write!(text, ", {} sent", size(report.bytes.uploaded));
+        }
+        Some(Outcome::Partial) => {
+            let _ = write!(text, ", {} not captured", report.files.not_captured);
+        }
+        Some(Outcome::Failed | Outcome::Unclear) | None => {
+            let reason = report.reason.unwrap_or(Reason::Internal).as_str();
+            let _ = write!(text, ", {reason}");
+        }
+    }
+    if let Some(point) = &report.restore_point {
+        let _ = write!(text, ". Newest restore point {}", time(point.time));
+    }
+    plain(&text, SMS_MAX_CHARACTERS)
+}
+
+fn headline(origin: &Origin<'_>, verb: &str) -> String {
+    let Origin {
+        cluster,
+        namespace,
+        policy,
+        source,
+    } = origin;
+    format!("The backup of {source} (policy {policy}, namespace {namespace}, {cluster}) {verb}.")
+}
+
+/// Plain ASCII without control characters, cut.
+fn plain(text: &str, max_characters: usize) -> String {
     let ascii = text.chars().map(|c| {
         if c.is_ascii_graphic() || c == ' ' {
             c
@@ -103,42 +220,35 @@ fn subject(text: &str) -> String {
             '?'
         }
     });
-    ascii.take(SUBJECT_MAX_CHARACTERS).collect()
+    ascii.take(max_characters).collect()
 }
 
-fn body(origin: &Origin<'_>, report: &RunReport, verb: &str) -> String {
-    let Origin {
-        cluster,
-        namespace,
-        policy,
-        source,
-    } = origin;
-    let mut text = format!(
-        "The backup of {source} (policy {policy}, namespace {namespace}, {cluster}) {verb}.\n\n"
-    );
+/// What happened, how much, since when, and what to do.
+fn describe(text: &mut String, report: &RunReport) {
     if !report.message.is_empty() {
-        line(&mut text, "What happened", &report.message);
+        let message = history::cut(&report.message, MESSAGE_MAX_BYTES);
+        line(text, "What happened", &message);
     }
-    line(&mut text, "Files", &files(report));
-    line(&mut text, "Sent", &size(report.bytes.uploaded));
+    line(text, "Files", &files(report));
+    line(text, "Sent", &size(report.bytes.uploaded));
     if report.files.total > 0 {
         let held = format!(
             "{} in {} entries",
             size(report.bytes.total),
             report.files.total
         );
-        line(&mut text, "Restore point holds", &held);
+        line(text, "Restore point holds", &held);
     }
     if let Some(end) = report.completion_time {
         let took = end.duration_since(report.start_time).as_secs();
         line(
-            &mut text,
+            text,
             "Took",
             &format!("{took} s, from {}", time(report.start_time)),
         );
     }
     line(
-        &mut text,
+        text,
         "Newest restore point",
         &point(report.restore_point.as_ref()),
     );
@@ -149,15 +259,14 @@ fn body(origin: &Origin<'_>, report: &RunReport, verb: &str) -> String {
             time(trouble.since),
             trouble.reason.as_str()
         );
-        line(&mut text, "Failed before", &what);
+        line(text, "Failed before", &what);
     }
-    line(&mut text, "What to do", advice(report));
-    name_missing(&mut text, report);
+    line(text, "What to do", advice(report));
+    name_missing(text, report);
     for warning in &report.warnings {
-        line(&mut text, "Note", warning);
+        line(text, "Note", &history::cut(warning, MESSAGE_MAX_BYTES));
     }
-    line(&mut text, "Run", &report.run);
-    text
+    line(text, "Run", &report.run);
 }
 
 fn line(text: &mut String, label: &str, value: &str) {
@@ -225,7 +334,8 @@ fn name_missing(text: &mut String, report: &RunReport) {
         } else {
             ""
         };
-        let _ = writeln!(text, "  {}: {}{kept}", entry.path, entry.reason);
+        let path = history::cut(&entry.path, PATH_MAX_BYTES);
+        let _ = writeln!(text, "  {path}: {}{kept}", entry.reason);
     }
     let missing = usize::try_from(report.files.not_captured).unwrap_or(usize::MAX);
     if missing > NAMED_MAX {
@@ -275,16 +385,14 @@ fn advice(report: &RunReport) -> &'static str {
     }
 }
 
-fn attributes(
-    origin: &Origin<'_>,
-    report: &RunReport,
-    kind: Kind,
-) -> Vec<(&'static str, Attribute)> {
+/// Ten, which is all that reaches a queue with raw delivery. `report` has everything as JSON.
+fn attributes(origin: &Origin<'_>, report: &RunReport) -> Vec<(&'static str, Attribute)> {
     let text = |value: &str| Attribute::Text(value.to_owned());
-    let kind = match kind {
+    let kind = match kind(report) {
         Kind::Succeeded => "Succeeded",
         Kind::Partial => "Partial",
         Kind::Failed => "Failed",
+        Kind::Refused => "Refused",
         Kind::Recovered => "Recovered",
     };
     vec![
@@ -303,8 +411,20 @@ fn attributes(
             "filesNotCaptured",
             Attribute::Number(report.files.not_captured),
         ),
-        ("bytesUploaded", Attribute::Number(report.bytes.uploaded)),
+        ("report", text(&json(report))),
     ]
+}
+
+/// The report for a program: the one in the bucket, with what is long cut.
+fn json(report: &RunReport) -> String {
+    let mut report = report.clone();
+    report.message = history::cut(&report.message, MESSAGE_MAX_BYTES);
+    report.warnings.clear();
+    report.not_captured.truncate(NAMED_MAX);
+    for entry in &mut report.not_captured {
+        entry.path = history::cut(&entry.path, PATH_MAX_BYTES);
+    }
+    serde_json::to_string(&report).expect("a report is JSON")
 }
 
 /// A time to the second, as a reader has it.
@@ -371,8 +491,15 @@ mod tests {
 
     #[test]
     fn a_success_says_what_and_how_much() {
-        let notice = notice(&origin(), &report(Outcome::Succeeded, Reason::Complete));
-        assert_eq!(notice.kind, Kind::Succeeded);
+        let notice = notice(
+            &origin(),
+            &report(Outcome::Succeeded, Reason::Complete),
+            None,
+        );
+        assert_eq!(
+            notice.attributes[0].1,
+            Attribute::Text("Succeeded".to_owned())
+        );
         assert_eq!(notice.subject, "Backup of files (acme/office) succeeded");
         for part in [
             "12 uploaded, 2000 unchanged",
@@ -391,9 +518,10 @@ mod tests {
             since,
             runs: 3,
             reason: Reason::AccessDenied,
+            last: None,
         });
-        let notice = notice(&origin(), &report);
-        assert_eq!(notice.kind, Kind::Recovered);
+        let notice = notice(&origin(), &report, None);
+        assert_eq!(kind(&report), Kind::Recovered);
         assert!(
             notice
                 .body
@@ -412,7 +540,7 @@ mod tests {
                 stale: n == 0,
             })
             .collect();
-        let body = notice(&origin(), &report).body;
+        let body = notice(&origin(), &report, None).body;
         assert!(body.contains("f0: denied (an older copy is kept)"));
         assert!(body.contains("and 15 more"));
         assert!(!body.contains("f10"));
@@ -444,8 +572,79 @@ mod tests {
             source: &name,
             ..origin()
         };
-        let subject = notice(&origin, &report(Outcome::Failed, Reason::Internal)).subject;
+        let subject = notice(&origin, &report(Outcome::Failed, Reason::Internal), None).subject;
         assert!(subject.len() < 100 && subject.chars().all(|c| c.is_ascii_graphic() || c == ' '));
+    }
+
+    #[test]
+    fn w02_what_the_guard_stops_has_a_notice_of_its_own() {
+        let report = report(Outcome::Failed, Reason::SourceSuspicious);
+        let notice = notice(&origin(), &report, None);
+        assert_eq!(
+            notice.attributes[0].1,
+            Attribute::Text("Refused".to_owned())
+        );
+        assert!(notice.subject.contains("REFUSED"), "{}", notice.subject);
+    }
+
+    #[test]
+    fn what_was_not_told_one_by_one_is_counted() {
+        let report = report(Outcome::Failed, Reason::AccessDenied);
+        let told = Told {
+            about: "AccessDenied".to_owned(),
+            at: report.start_time,
+            untold: 22,
+        };
+        let body = notice(&origin(), &report, Some(&told)).body;
+        let counted = "22 runs since 2026-11-01 02:00:00 UTC ended the same way";
+        assert!(body.contains(counted), "{body}");
+        let owed = crate::plan::outbox::owed_by(&report, None, report.start_time);
+        let body = late(&origin(), &report, &owed, 3).body;
+        let at = "it could not be sent at 2026-11-01 02:00:00 UTC";
+        assert!(body.contains(at), "{body}");
+        assert!(body.contains("3 older notices"), "{body}");
+    }
+
+    #[test]
+    fn n03_whatever_is_said_fits_and_stays_what_it_is() {
+        let long = "\u{202e}\u{1b}[0m\"'<a href=x>\n".repeat(2000);
+        let mut report = report(Outcome::Partial, Reason::EntriesNotCaptured);
+        report.message.clone_from(&long);
+        report.warnings = vec![long.clone(); 20];
+        report.files.not_captured = 1000;
+        let entry = NotCaptured {
+            path: long.clone(),
+            reason: "denied".into(),
+            stale: false,
+        };
+        report.not_captured = vec![entry; 1000];
+        let notice = notice(&origin(), &report, None);
+        assert!(notice.body.len() < 96 * 1024, "{}", notice.body.len());
+        let is_plain = |text: &str| text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+        assert!(notice.sms.len() <= SMS_MAX_CHARACTERS && is_plain(&notice.sms));
+        assert!(notice.attributes.len() <= 10);
+        let Some(("report", Attribute::Text(json))) = notice.attributes.last() else {
+            panic!("the report")
+        };
+        let read: RunReport = serde_json::from_str(json).expect("JSON");
+        assert_eq!(
+            (read.files.not_captured, read.not_captured.len()),
+            (1000, NAMED_MAX)
+        );
+    }
+
+    #[test]
+    fn a_telephone_is_told_what_why_and_since_when() {
+        let failed = notice(
+            &origin(),
+            &report(Outcome::Failed, Reason::AccessDenied),
+            None,
+        );
+        assert_eq!(
+            failed.sms,
+            "Backup of files (acme/office) FAILED, AccessDenied. Newest restore point 2026-11-01 \
+             02:00:00 UTC"
+        );
     }
 
     #[test]

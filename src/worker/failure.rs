@@ -55,33 +55,28 @@ impl Failure {
         let region = &storage.region;
         Self {
             message: format!(
-                "{} (the store is {store}, region {region}): check storage.endpoint, DNS, and what \
-                 lies between, such as a firewall or a NetworkPolicy; the next run goes on",
+                "{} (the store is {store}, region {region}): see that it is well, and check \
+                 storage.endpoint, DNS, firewalls and network policies; the next run goes on",
                 self.message
             ),
             ..self
         }
     }
 
-    /// Keys of an identity are missing: of the Secret that the store's settings name, or of this
-    /// host.
+    /// Keys of an identity are missing: of this Secret, or of this host.
     #[must_use]
     pub fn without_credentials(
         error: &CredentialsError,
         namespace: &str,
-        storage: &Storage,
+        secret: Option<&str>,
     ) -> Self {
-        let credentials = storage.credentials.as_ref();
-        let secret = credentials.and_then(|credentials| credentials.secret.as_ref());
         let message = match (error, secret) {
             (CredentialsError::SecretMissing { .. }, Some(secret)) => format!(
-                "Secret {} does not exist in namespace {namespace}, or is empty: create it with \
-                 the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-                secret.name
+                "Secret {secret} does not exist in namespace {namespace}, or is empty: create it with \
+                 the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             ),
             (CredentialsError::FileMissing { name, .. }, Some(secret)) => format!(
-                "Secret {} in namespace {namespace} has no key {name}, or it is empty: add it",
-                secret.name
+                "Secret {secret} in namespace {namespace} has no key {name}, or it is empty: add it"
             ),
             _ => causes(error),
         };
@@ -152,7 +147,7 @@ mod tests {
         let missing = CredentialsError::SecretMissing {
             directory: directory.clone(),
         };
-        let told = Failure::without_credentials(&missing, "acme", &storage()).message;
+        let told = Failure::without_credentials(&missing, "acme", Some("s3")).message;
         assert!(
             told.starts_with("Secret s3 does not exist in namespace acme"),
             "{told}"
@@ -162,7 +157,7 @@ mod tests {
             name: "AWS_SECRET_ACCESS_KEY",
             directory,
         };
-        let told = Failure::without_credentials(&lacking, "acme", &storage()).message;
+        let told = Failure::without_credentials(&lacking, "acme", Some("s3")).message;
         assert!(told.contains("has no key AWS_SECRET_ACCESS_KEY"), "{told}");
         assert!(!told.contains("create"), "{told}");
     }

@@ -13,6 +13,7 @@ pub mod failure;
 pub mod head;
 pub mod lease;
 pub mod notify;
+pub mod outbox;
 pub mod progress;
 pub mod report;
 pub mod repository;

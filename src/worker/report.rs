@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::failure::Failure;
+use super::notify::Post;
 use super::progress::Progress;
 use crate::adapters::clock;
 use crate::api::cost::RunCost;
@@ -15,6 +16,7 @@ use crate::plan::notice::not_captured;
 pub struct Reporter {
     progress: Arc<Progress>,
     report: Mutex<RunReport>,
+    post: Option<Post>,
     announce: Box<dyn Fn(&RunReport) + Send + Sync>,
 }
 
@@ -30,8 +32,21 @@ impl Reporter {
         Self {
             progress,
             report,
+            post: None,
             announce: Box::new(announce),
         }
+    }
+
+    /// The same, with a topic that is to be told how the run ends.
+    #[must_use]
+    pub fn telling(self, post: Option<Post>) -> Self {
+        Self { post, ..self }
+    }
+
+    /// The topic that is to be told.
+    #[must_use]
+    pub fn post(&self) -> Option<&Post> {
+        self.post.as_ref()
     }
 
     /// The repository is open, after these runs had failed.
@@ -93,13 +108,17 @@ impl Reporter {
         })
     }
 
-    /// Nothing is owed any more; a notice that was has been sent, or could not be.
-    pub fn done(&self, notice: Option<Result<(), String>>) -> RunReport {
+    /// The topic has been told, or could not be.
+    pub fn told(&self, sent: Option<bool>, error: Option<String>) -> RunReport {
         self.tell(|report| {
-            report.phase = Phase::Done;
-            report.notice_sent = notice.as_ref().map(Result::is_ok);
-            report.notice_error = notice.and_then(Result::err);
+            report.notice_sent = sent;
+            report.notice_error = error;
         })
+    }
+
+    /// Nothing more follows.
+    pub fn done(&self) -> RunReport {
+        self.tell(|report| report.phase = Phase::Done)
     }
 
     fn conclude(&self, report: &mut RunReport) {

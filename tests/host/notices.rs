@@ -6,6 +6,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::host::Host;
+use crate::interrupted::noise;
+use crate::proxy::Proxy;
+use crate::running::Running;
 use crate::store::{minio, variable};
 use crate::tree::{file, office};
 
@@ -31,12 +34,17 @@ impl Topic {
 
     /// Writes the policy of a host that tells this topic.
     fn tell(&self, host: &Host, notices: &str) {
+        self.tell_of(host, &minio(), notices);
+    }
+
+    /// The same, with the store at an endpoint.
+    fn tell_of(&self, host: &Host, store: &str, notices: &str) {
         let told = format!(
             "  notifications: {{sns: {{topicArn: '{}', endpoint: '{}', notices: [{notices}]}}}}\n",
             self.arn,
             moto()
         );
-        host.write_policy(&minio(), |policy| policy + &told);
+        host.write_policy(store, |policy| policy + &told);
     }
 
     /// The messages that have come since the last call, as the queue got them.
@@ -152,7 +160,15 @@ fn a_failure_is_told_and_so_is_the_recovery() {
     std::fs::create_dir(host.root()).unwrap();
     host.backup().expect(27);
     let failed = topic.message();
-    assert_eq!(failed["Subject"], "Backup of files (acme/office) FAILED");
+    assert_eq!(
+        failed["Subject"],
+        "Backup of files (acme/office) REFUSED: look at the source"
+    );
+    assert_eq!(failed["MessageAttributes"]["notice"]["Value"], "Refused");
+    // The same again is not shouted.
+    let report = host.backup().expect(27);
+    assert_eq!(report.notice_sent, None);
+    assert!(topic.messages().is_empty());
     assert_eq!(
         failed["MessageAttributes"]["reason"]["Value"],
         "SourceSuspicious"
@@ -194,4 +210,99 @@ fn a_topic_that_is_gone_takes_nothing_from_the_backup() {
     assert_eq!(report.notice_sent, Some(false));
     let error = report.notice_error.clone().unwrap_or_default();
     assert!(error.contains("topic does not exist"), "{error}");
+    let first = report.run.clone();
+    // It is there again: the next run sends what is owed, and nothing is sent twice.
+    std::fs::write(host.at("policy.yaml"), policy).unwrap();
+    let report = host.backup().expect(0);
+    assert_eq!(
+        (report.notice_sent, report.notice_error.clone()),
+        (Some(true), None)
+    );
+    let messages = topic.messages();
+    assert_eq!(messages.len(), 2, "{messages:#?}");
+    let is_late = |message: &&Value| {
+        let body = message["Message"].as_str().unwrap();
+        body.contains("This notice is late")
+    };
+    assert_eq!(messages.iter().filter(is_late).count(), 1);
+    let runs: Vec<&Value> = messages
+        .iter()
+        .map(|message| &message["MessageAttributes"]["run"]["Value"])
+        .collect();
+    assert!(runs.iter().any(|run| **run == first) && runs.iter().any(|run| **run == report.run));
+    host.backup().expect(0);
+    topic.message();
+}
+
+#[test]
+fn n01_a_failure_before_anything_is_open_is_told_once_and_then_its_recovery() {
+    let (host, topic) = (Host::new(), Topic::new());
+    topic.tell(&host, "Failed, Recovered");
+    office(&host.root());
+    host.backup().expect(0);
+    let aside = host.at("aside");
+    std::fs::rename(host.root(), &aside).unwrap();
+    let report = host.backup().expect(27);
+    assert_eq!(report.notice_sent, Some(true));
+    topic.message();
+    assert_eq!(host.backup().expect(27).notice_sent, None);
+    std::fs::rename(&aside, host.root()).unwrap();
+    host.backup().expect(0);
+    let recovered = topic.message();
+    let attribute = |name: &str| recovered["MessageAttributes"][name]["Value"].as_str();
+    assert_eq!(attribute("notice"), Some("Recovered"));
+    let report: Value = serde_json::from_str(attribute("report").unwrap()).unwrap();
+    assert_eq!(report["trouble"]["runs"], 2);
+}
+
+#[test]
+fn n08_a_run_that_was_killed_is_told_of_by_the_next_one() {
+    let (host, topic) = (Host::new(), Topic::new());
+    topic.tell(&host, "Failed");
+    office(&host.root());
+    host.backup().expect(0);
+    let proxy = Proxy::holding(&minio(), |request| request.contains("partNumber=3"));
+    topic.tell_of(&host, &proxy.endpoint, "Failed");
+    file(&host.root(), "video.mov", noise(1, 40 << 20));
+    let killed = Running::start(host.command("backup"));
+    proxy.wait_until_held();
+    killed.kill();
+    topic.tell(&host, "Failed");
+    let report = host.backup().expect(0);
+    assert_eq!(report.notice_sent, Some(true));
+    let message = topic.message();
+    let body = message["Message"].as_str().unwrap();
+    assert!(body.contains("ended without a word"), "{body}");
+    assert_ne!(message["MessageAttributes"]["run"]["Value"], report.run);
+    host.backup().expect(0);
+    assert!(topic.messages().is_empty());
+}
+
+#[test]
+fn a_test_notice_says_what_happened() {
+    let (host, topic) = (Host::new(), Topic::new());
+    let notify = |host: &Host| {
+        let command = host.command("notify");
+        let options: Vec<_> = command.get_args().skip(1).map(ToOwned::to_owned).collect();
+        let mut command = std::process::Command::new(command.get_program());
+        command.args(["notify", "test"]).args(options);
+        crate::host::Done::of(command.output())
+    };
+    let done = notify(&host);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(
+        done.err.contains("spec.notifications is missing"),
+        "{done:?}"
+    );
+    topic.tell(&host, "Failed");
+    let done = notify(&host);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.out.contains(&topic.arn), "{done:?}");
+    assert_eq!(topic.message()["Subject"], "Test notice of acme/office");
+    let policy = std::fs::read_to_string(host.at("policy.yaml")).unwrap();
+    let gone = policy.replace(&topic.arn, &format!("{}-gone", topic.arn));
+    std::fs::write(host.at("policy.yaml"), gone).unwrap();
+    let done = notify(&host);
+    assert_eq!((done.code, done.err.lines().count()), (20, 1), "{done:?}");
+    assert!(done.err.contains("topic does not exist"), "{done:?}");
 }

@@ -1,67 +1,50 @@
-//! What a topic tells its subscribers, within the limits of SNS.
+//! A notice as SNS takes it, within its limits.
 
 use aws_sdk_sns::types::MessageAttributeValue;
+use serde_json::json;
 
 use super::SnsError;
+use crate::plan::notice::{Attribute, Notice, SUBJECT_MAX_CHARACTERS};
 
 /// The most bytes that body, attribute names, types and values may have together.
 /// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 pub const NOTICE_MAX_BYTES: usize = 256 * 1024;
 
-/// The most characters of a subject, ASCII without control characters.
-/// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
-pub const SUBJECT_MAX_CHARS: usize = 99;
-
 /// The most attributes that reach a queue with raw delivery; it drops notices with more.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>
 pub const ATTRIBUTES_MAX: usize = 10;
 
-/// What a topic tells its subscribers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// The subject of an e-mail; ASCII, [`SUBJECT_MAX_CHARS`] at most.
-    pub subject: String,
-    /// The text, the same for every kind of subscriber.
-    pub body: String,
-    /// What subscribers filter by; [`ATTRIBUTES_MAX`] at most, none of them empty.
-    pub attributes: Vec<(String, Attribute)>,
+/// The body for each kind of subscriber, as JSON: a short one for a telephone, the whole one for
+/// all others. It is written by a serialiser, so no name can add a kind of its own.
+/// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
+pub(super) fn message(notice: &Notice) -> String {
+    json!({ "default": notice.body, "email": notice.body, "sms": notice.sms }).to_string()
 }
 
-/// A value that subscribers filter by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Attribute {
-    /// A text.
-    String(String),
-    /// A number, which filters can compare.
-    Number(i64),
+/// What SNS would refuse, or accept and then not deliver.
+pub(super) fn check(notice: &Notice) -> Result<(), SnsError> {
+    match subject_fault(&notice.subject).or_else(|| content_fault(notice)) {
+        Some(what) => Err(SnsError::Malformed { what }),
+        None => Ok(()),
+    }
 }
 
-impl Notice {
-    /// What SNS would refuse, or accept and then not deliver.
-    pub(super) fn check(&self) -> Result<(), SnsError> {
-        match subject_fault(&self.subject).or_else(|| self.content_fault()) {
-            Some(what) => Err(SnsError::Malformed { what }),
-            None => Ok(()),
-        }
+fn content_fault(notice: &Notice) -> Option<&'static str> {
+    if notice.body.is_empty() || notice.sms.is_empty() {
+        return Some("body is empty");
     }
-
-    fn content_fault(&self) -> Option<&'static str> {
-        if self.body.is_empty() {
-            return Some("body is empty");
-        }
-        if self.attributes.len() > ATTRIBUTES_MAX {
-            return Some("attributes are too many");
-        }
-        let mut size_bytes = self.body.len();
-        for (name, attribute) in &self.attributes {
-            let (kind, text) = attribute.written();
-            if name.is_empty() || text.is_empty() {
-                return Some("attribute is empty");
-            }
-            size_bytes += name.len() + kind.len() + text.len();
-        }
-        (size_bytes > NOTICE_MAX_BYTES).then_some("body and attributes are too large")
+    if notice.attributes.len() > ATTRIBUTES_MAX {
+        return Some("attributes are too many");
     }
+    let mut size_bytes = message(notice).len();
+    for (name, attribute) in &notice.attributes {
+        let (kind, text) = written(attribute);
+        if name.is_empty() || text.is_empty() {
+            return Some("attribute is empty");
+        }
+        size_bytes += name.len() + kind.len() + text.len();
+    }
+    (size_bytes > NOTICE_MAX_BYTES).then_some("body and attributes are too large")
 }
 
 fn subject_fault(subject: &str) -> Option<&'static str> {
@@ -69,24 +52,23 @@ fn subject_fault(subject: &str) -> Option<&'static str> {
     if subject.is_empty() || subject.starts_with(' ') || !subject.bytes().all(is_plain) {
         return Some("subject is not a line of ASCII");
     }
-    (subject.len() > SUBJECT_MAX_CHARS).then_some("subject is too long")
+    (subject.len() > SUBJECT_MAX_CHARACTERS).then_some("subject is too long")
 }
 
-impl Attribute {
-    pub(super) fn value(&self) -> MessageAttributeValue {
-        let (kind, text) = self.written();
-        MessageAttributeValue::builder()
-            .data_type(kind)
-            .string_value(text)
-            .build()
-            .expect("the data type, which is all it requires, is set")
-    }
+/// A value as SNS takes it.
+pub(super) fn value(attribute: &Attribute) -> MessageAttributeValue {
+    let (kind, text) = written(attribute);
+    MessageAttributeValue::builder()
+        .data_type(kind)
+        .string_value(text)
+        .build()
+        .expect("the data type, which is all it requires, is set")
+}
 
-    fn written(&self) -> (&'static str, String) {
-        match self {
-            Self::String(text) => ("String", text.clone()),
-            Self::Number(number) => ("Number", number.to_string()),
-        }
+fn written(attribute: &Attribute) -> (&'static str, String) {
+    match attribute {
+        Attribute::Text(text) => ("String", text.clone()),
+        Attribute::Number(number) => ("Number", number.to_string()),
     }
 }
 
@@ -98,12 +80,13 @@ mod tests {
         Notice {
             subject: "Backup done".to_owned(),
             body: "All is well.".to_owned(),
+            sms: "Done.".to_owned(),
             attributes: vec![],
         }
     }
 
     fn refused(notice: &Notice) -> &'static str {
-        match notice.check() {
+        match check(notice) {
             Err(SnsError::Malformed { what }) => what,
             other => panic!("{other:?}"),
         }
@@ -111,7 +94,7 @@ mod tests {
 
     #[test]
     fn t10_a_subject_is_one_plain_line() {
-        assert_eq!(notice().check(), Ok(()));
+        assert_eq!(check(&notice()), Ok(()));
         for subject in ["", " x", "a\nb", "naïve", "\u{202e}x", "tab\t"] {
             let notice = Notice {
                 subject: subject.to_owned(),
@@ -124,15 +107,27 @@ mod tests {
             );
         }
         let long = Notice {
-            subject: "x".repeat(SUBJECT_MAX_CHARS + 1),
+            subject: "x".repeat(SUBJECT_MAX_CHARACTERS + 1),
             ..notice()
         };
         assert_eq!(refused(&long), "subject is too long");
     }
 
     #[test]
-    fn what_would_not_be_delivered_is_refused() {
-        let attribute = |text: &str| ("name".to_owned(), Attribute::String(text.to_owned()));
+    fn t10_no_text_adds_a_kind_of_subscriber() {
+        let body = "\", \"http\": \"x\n\u{0}".to_owned();
+        let notice = Notice {
+            body: body.clone(),
+            ..notice()
+        };
+        let read: serde_json::Value = serde_json::from_str(&message(&notice)).expect("JSON");
+        assert_eq!(read["default"], body);
+        assert_eq!(read.as_object().map(serde_json::Map::len), Some(3));
+    }
+
+    #[test]
+    fn n03_what_would_not_be_delivered_is_refused() {
+        let attribute = |text: &str| ("name", Attribute::Text(text.to_owned()));
         let many = vec![attribute("x"); ATTRIBUTES_MAX + 1];
         assert_eq!(
             refused(&Notice {
@@ -149,18 +144,8 @@ mod tests {
             }),
             "attribute is empty"
         );
-        let body = "x".repeat(NOTICE_MAX_BYTES);
-        assert_eq!(
-            (Notice {
-                body: body.clone(),
-                ..notice()
-            })
-            .check(),
-            Ok(())
-        );
         let over = Notice {
-            body,
-            attributes: vec![attribute("x")],
+            body: "x".repeat(NOTICE_MAX_BYTES),
             ..notice()
         };
         assert_eq!(refused(&over), "body and attributes are too large");

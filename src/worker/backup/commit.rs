@@ -63,6 +63,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let reference = self.write_commit(writer, &commit).await?;
         let drops = commit.gone.is_some();
         let next = head::committed(&held.head, reference.clone(), drops, Uuid::new_v4());
+        let next = self.while_telling(next, held);
         *held = swap(&*self.store, &self.location, held, next).await?;
         self.count_totals(&commit);
         Ok((reference, commit))

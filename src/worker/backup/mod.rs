@@ -33,7 +33,7 @@ mod read;
 mod segments;
 mod session;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -45,13 +45,16 @@ use uuid::Uuid;
 use super::failure::Failure;
 use super::head::{swap, write_once};
 use super::lease::{Alive, Signs};
+use super::outbox;
 use super::progress::Progress;
 use super::report::Reporter;
 use super::repository::Held;
 use super::stop::Stop;
 use crate::adapters::store::{Attributes, Store};
 use crate::adapters::tree::{Stat, Tree};
-use crate::api::catalog::{Commit, CommitRef, Nanoseconds, Repository, Root, Sha256, Writer};
+use crate::api::catalog::{
+    Commit, CommitRef, Head, Nanoseconds, Outbox, Repository, Root, Sha256, Writer,
+};
 use crate::api::cost::Prices;
 use crate::api::outcome::Reason;
 use crate::api::policy::Category;
@@ -100,31 +103,35 @@ pub async fn run<S: Store, T: Tree>(
     tree: Arc<T>,
     reporter: &Reporter,
 ) -> RunReport {
-    let requests = || {
-        let mut requests = store.requests();
-        for (operation, count) in tree.requests() {
-            *requests.entry(operation).or_default() += count;
-        }
-        requests
-    };
-    let backup = match Backup::new(order, store.clone(), tree.clone()) {
-        Ok(backup) => Arc::new(backup),
-        Err(failure) => return reporter.failed(&failure, requests()),
-    };
-    let ended = backup.run(reporter).await;
-    if let Some(prices) = &backup.prices {
-        let survey = backup.survey();
-        reporter.priced(survey.run_cost(&requests(), ended.is_ok(), prices));
+    let spec = order.spec.clone();
+    match Backup::new(order, store.clone(), tree, reporter.post().is_some()) {
+        Ok(backup) => Box::pin(Arc::new(backup).run(reporter)).await,
+        Err(failure) => Box::pin(refused(&spec, &*store, reporter, &failure)).await,
     }
-    let report = match ended {
-        Ok(point) => reporter.ended(&point, requests()),
-        Err(failure) => {
-            let failure = failure.of_store(&backup.spec.storage);
-            reporter.failed(&failure, requests())
-        }
+}
+
+/// Ends a run that cannot begin, and tells so.
+pub async fn refused<S: Store>(
+    spec: &RunSpec,
+    store: &S,
+    reporter: &Reporter,
+    failure: &Failure,
+) -> RunReport {
+    let report = reporter.failed(failure, store.requests());
+    unopened(spec, store, reporter, report).await
+}
+
+async fn unopened<S: Store>(
+    spec: &RunSpec,
+    store: &S,
+    reporter: &Reporter,
+    report: RunReport,
+) -> RunReport {
+    let Some(post) = reporter.post() else {
+        return report;
     };
-    backup.write_report(&report).await;
-    report
+    let told = outbox::tell_unopened(store, &location_of(spec), post, &report).await;
+    reporter.told(told.sent, told.error)
 }
 
 /// One run, and everything it works with.
@@ -155,12 +162,14 @@ struct Backup<S, T> {
     prices: Option<Arc<Prices>>,
     /// What was found of the source, and sent of it.
     survey: std::sync::Mutex<Survey>,
+    /// Whether a topic is to be told how the run ends.
+    tells: bool,
     /// The newest change time seen, in nanoseconds since 1970.
     newest_ctime: AtomicI64,
 }
 
 impl<S: Store, T: Tree> Backup<S, T> {
-    fn new(order: Order, store: Arc<S>, tree: Arc<T>) -> Result<Self, Failure> {
+    fn new(order: Order, store: Arc<S>, tree: Arc<T>, tells: bool) -> Result<Self, Failure> {
         let Order {
             spec,
             run,
@@ -219,14 +228,34 @@ impl<S: Store, T: Tree> Backup<S, T> {
             patience,
             prices,
             survey: std::sync::Mutex::new(survey),
+            tells,
             newest_ctime: AtomicI64::new(i64::MIN),
             spec,
         })
     }
 
-    async fn run(self: &Arc<Self>, reporter: &Reporter) -> Result<RestorePoint, Failure> {
-        let (repository, held) = self.open().await?;
-        let writer = held.head.writer.clone().ok_or_else(Failure::fenced)?;
+    async fn run(self: &Arc<Self>, reporter: &Reporter) -> RunReport {
+        let opened = match self.open().await {
+            Ok((repository, held)) => match held.head.writer.clone() {
+                Some(writer) => Ok((repository, held, writer)),
+                None => Err(Failure::fenced()),
+            },
+            Err(failure) => Err(failure),
+        };
+        let (repository, held, writer) = match opened {
+            Ok(opened) => opened,
+            Err(failure) => {
+                let failure = failure.of_store(&self.spec.storage);
+                self.price(reporter, false);
+                let report = reporter.failed(&failure, self.requests());
+                self.write_report(&report).await;
+                // It was not to wait: how it goes with the source is the other run's to tell.
+                if self.patience.is_some() && report.reason == Some(Reason::Locked) {
+                    return report;
+                }
+                return unopened(&self.spec, &*self.store, reporter, report).await;
+            }
+        };
         // It is set here and nowhere else.
         let _ = self.writer.set(writer.id());
         reporter.opened(writer.epoch, held.head.trouble.clone());
@@ -235,11 +264,59 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let ended = self
             .write(reporter, &repository, &held, alive.signs(), &writer)
             .await;
+        let report = self.end(reporter, &*held.lock().await, ended).await;
         drop(alive);
-        if let Err(failure) = &ended {
-            self.release(&*held.lock().await, failure.reason).await;
+        report
+    }
+
+    /// Requests to the store and, of a bucket, to the source.
+    fn requests(&self) -> BTreeMap<String, u64> {
+        let mut requests = self.store.requests();
+        for (operation, count) in self.tree.requests() {
+            *requests.entry(operation).or_default() += count;
         }
-        ended
+        requests
+    }
+
+    /// Says what the run cost so far: its notice is not in it.
+    fn price(&self, reporter: &Reporter, is_whole: bool) {
+        if let Some(prices) = &self.prices {
+            let cost = self.survey().run_cost(&self.requests(), is_whole, prices);
+            reporter.priced(cost);
+        }
+    }
+
+    /// Tells how the run ended, and gives the repository up. What cannot be told now stays in
+    /// HEAD for the next run; where HEAD cannot be reached, this run falls silent by itself.
+    async fn end(
+        &self,
+        reporter: &Reporter,
+        held: &Held,
+        ended: Result<RestorePoint, Failure>,
+    ) -> RunReport {
+        self.price(reporter, ended.is_ok());
+        let requests = self.requests();
+        let (mut report, reason) = match ended {
+            Ok(point) => (reporter.ended(&point, requests), None),
+            Err(failure) => {
+                let reason = failure.reason;
+                let failure = failure.of_store(&self.spec.storage);
+                (reporter.failed(&failure, requests), Some(reason))
+            }
+        };
+        self.write_report(&report).await;
+        let mut left = held.head.outbox.clone();
+        if let Some(post) = reporter.post() {
+            let told = outbox::tell(&*self.store, &self.location, post, left, &report).await;
+            left = told.outbox;
+            report = reporter.told(told.sent, told.error);
+        }
+        match reason {
+            Some(reason) => self.release(held, reason, left).await,
+            None if held.head.writer.is_some() => self.close(held, left).await,
+            None => {}
+        }
+        report
     }
 
     /// Everything that happens while this run is the writer.
@@ -293,11 +370,11 @@ impl<S: Store, T: Tree> Backup<S, T> {
             self.progress.not_captured(entry.clone());
         }
         let ended = match self.settle_debts(held, commit).await {
-            Ok(()) => self.close(held, reference, commit).await.map(drop),
-            Err(failure) => {
-                self.release(&*held.lock().await, failure.reason).await;
-                Err(failure)
-            }
+            Ok(()) => self
+                .close_held(&mut *held.lock().await, reference, commit)
+                .await
+                .map(drop),
+            Err(failure) => Err(failure),
         };
         if let Err(failure) = ended {
             self.progress.warn(format!(
@@ -355,16 +432,6 @@ impl<S: Store, T: Tree> Backup<S, T> {
         copied.is_changed || !same_root || self.progress.tally().not_captured != parent.not_captured
     }
 
-    async fn close(
-        &self,
-        held: &Mutex<Held>,
-        reference: &CommitRef,
-        commit: &Commit,
-    ) -> Result<RestorePoint, Failure> {
-        self.close_held(&mut *held.lock().await, reference, commit)
-            .await
-    }
-
     /// Ends a run that makes no restore point of its own.
     async fn close_held(
         &self,
@@ -374,6 +441,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
     ) -> Result<RestorePoint, Failure> {
         let now = self.store.last_answer().unwrap_or(reference.time);
         let next = head::checked(&held.head, now, Uuid::new_v4());
+        let next = self.while_telling(next, held);
         *held = swap(&*self.store, &self.location, held, next).await?;
         self.count_totals(commit);
         Ok(point(reference, commit))
@@ -395,11 +463,31 @@ impl<S: Store, T: Tree> Backup<S, T> {
 
     /// Gives the repository up after a failure, so that nobody has to wait for this run. What
     /// cannot be reached now falls silent by itself.
-    async fn release(&self, held: &Held, reason: Reason) {
+    async fn release(&self, held: &Held, reason: Reason, outbox: Outbox) {
         let now = self.store.last_answer().unwrap_or(self.started);
-        let next = head::released(&held.head, reason, now, Uuid::new_v4());
+        let next = Head {
+            outbox,
+            ..head::released(&held.head, reason, now, Uuid::new_v4())
+        };
         if let Err(failure) = swap(&*self.store, &self.location, held, next).await {
             tracing::debug!(error = %failure, "repository not released");
+        }
+    }
+
+    /// Gives the repository up after a run that did not fail: nothing but that is left to do.
+    async fn close(&self, held: &Held, outbox: Outbox) {
+        let closed = outbox::close(&*self.store, &self.location, held, outbox).await;
+        if let Err(failure) = closed {
+            tracing::warn!(error = %failure, "repository not given up; the next run waits for it");
+        }
+    }
+
+    /// What HEAD becomes at the end of a run that did not fail: where there is a topic to tell,
+    /// the writer stays until it has been told.
+    fn while_telling(&self, next: Head, held: &Held) -> Head {
+        match &held.head.writer {
+            Some(writer) if self.tells => head::kept_open(next, writer),
+            _ => next,
         }
     }
 
@@ -408,8 +496,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let Ok(body) = serde_json::to_vec_pretty(report) else {
             return;
         };
-        let writer = self.writer.get().unwrap_or(&self.run);
-        let key = self.location.report(writer);
+        let key = self.location.report(&report.writer());
         let attributes = Attributes {
             sha256: Some(hash(&body)),
             ..Attributes::default()

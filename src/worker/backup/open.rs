@@ -13,7 +13,7 @@ use crate::api::catalog::{Claim, Commit, CommitRef, FORMAT_VERSION, Head, Reposi
 use crate::api::outcome::Reason;
 use crate::plan::head::Access;
 use crate::plan::preflight::{self, Promises};
-use crate::plan::{head, location, place};
+use crate::plan::{head, location, outbox, place};
 use crate::worker::failure::Failure;
 use crate::worker::head::{crc64, create, swap, write_once};
 use crate::worker::lease;
@@ -213,7 +213,13 @@ impl<S: Store, T: Tree> Backup<S, T> {
             since: self.store.last_answer().unwrap_or_else(clock::now),
             process: process::this(),
         };
-        let next = head::opened(&held.head, writer, Uuid::new_v4());
+        let mut next = head::opened(&held.head, writer, Uuid::new_v4());
+        if let Some(dead) = held.head.writer.as_ref()
+            && dead.run != self.run
+            && self.tells
+        {
+            next.outbox = outbox::died(next.outbox, dead, held.head.commit.as_ref());
+        }
         swap(&*self.store, &self.location, &held, next).await
     }
 

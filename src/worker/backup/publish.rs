@@ -38,8 +38,10 @@ impl<S: Store, T: Tree> Backup<S, T> {
         commit: &Commit,
     ) -> Result<(), Failure> {
         let (store, location) = (&*self.store, &self.location);
-        let next = head::opened(&held.head, writer.clone(), Uuid::new_v4());
-        *held = swap(store, location, held, next).await?;
+        if held.head.writer.is_none() {
+            let next = head::opened(&held.head, writer.clone(), Uuid::new_v4());
+            *held = swap(store, location, held, next).await?;
+        }
         let hidden = self.hide(held, commit).await;
         let next = match hidden {
             Ok(()) => {
@@ -51,6 +53,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             }
             Err(_) => head::closed(&held.head, Uuid::new_v4()),
         };
+        let next = self.while_telling(next, held);
         *held = swap(store, location, held, next).await?;
         hidden
     }

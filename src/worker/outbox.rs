@@ -1,0 +1,197 @@
+//! The outbox: what a run has to tell, and what runs before it could not.
+//!
+//! # Consistency
+//! A run tells while it is still HEAD's writer, so that no other run tells at the same time. What
+//! it could not send goes into HEAD with the swap by which it ends, and whoever is the next
+//! writer to end sends it. A run that died as the writer is seen by the next one to open, which
+//! owes its notice. So a notice is lost only where HEAD cannot be written either; it is sent twice
+//! only where a run dies, or a reply is lost, between the sending and that swap. Both copies name
+//! the run.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::failure::Failure;
+use super::head::swap;
+use super::notify::Post;
+use super::repository::{Held, read_head};
+use crate::adapters::clock;
+use crate::adapters::sns::SnsError;
+use crate::adapters::store::{Get, Store};
+use crate::api::catalog::{Head, Outbox, Owed};
+use crate::api::report::RunReport;
+use crate::plan::location::Location;
+use crate::plan::{head, notice, outbox};
+
+/// How long all telling of a run may take: below the time after which its writer is taken for
+/// dead.
+const TELL_WITHIN: Duration = Duration::from_mins(2);
+
+/// What became of a run's notices.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// What HEAD is to remember.
+    pub outbox: Outbox,
+    /// Whether everything that was owed was sent; nothing where nothing was.
+    pub sent: Option<bool>,
+    /// Why not.
+    pub error: Option<String>,
+}
+
+impl Delivery {
+    fn sent(&mut self) {
+        self.sent.get_or_insert(true);
+    }
+
+    fn failed(&mut self, error: &SnsError) {
+        self.sent = Some(false);
+        self.error.get_or_insert_with(|| error.to_string());
+    }
+}
+
+/// Tells how a run ended, and then what is owed of earlier ones. The caller holds HEAD as its
+/// writer, or there is no HEAD.
+pub async fn tell<S: Store>(
+    store: &S,
+    location: &Location,
+    post: &Post,
+    known: Outbox,
+    report: &RunReport,
+) -> Delivery {
+    let now = store.last_answer().unwrap_or_else(clock::now);
+    let mut delivery = Delivery {
+        outbox: known,
+        ..Delivery::default()
+    };
+    // What is not sent when the time is over is owed like what was refused.
+    let started = clock::monotonic();
+    tell_own(&mut delivery, post, report, now, started).await;
+    if delivery.sent == Some(false) {
+        return delivery;
+    }
+    let owed = std::mem::take(&mut delivery.outbox.owed);
+    let mut owed = owed.into_iter();
+    for entry in owed.by_ref() {
+        let late = late_report(store, location, &entry, report).await;
+        let notice = notice::late(&post.origin(), &late, &entry, delivery.outbox.lost);
+        match within(started, post.send(&notice)).await {
+            Ok(()) => {
+                delivery.outbox.lost = 0;
+                delivery.sent();
+            }
+            // A topic that takes others and not this one will never take it.
+            Err(error @ (SnsError::Malformed { .. } | SnsError::Refused { .. })) => {
+                delivery.failed(&error);
+                delivery.outbox.lost = delivery.outbox.lost.saturating_add(1);
+            }
+            Err(error) => {
+                delivery.failed(&error);
+                delivery.outbox.owed.push(entry);
+                break;
+            }
+        }
+    }
+    delivery.outbox.owed.extend(owed);
+    delivery
+}
+
+/// Tells of a run that could not begin. HEAD is told, too, where nobody else holds it: then the
+/// next run knows what was told and what is owed.
+pub async fn tell_unopened<S: Store>(
+    store: &S,
+    location: &Location,
+    post: &Post,
+    report: &RunReport,
+) -> Delivery {
+    let held = read_head(store, location).await.ok().flatten();
+    let held = held.filter(|held| held.head.writer.is_none());
+    let known = held.as_ref().map(|held| held.head.outbox.clone());
+    let delivery = tell(store, location, post, known.unwrap_or_default(), report).await;
+    if let (Some(held), Some(reason)) = (held, report.reason) {
+        let now = store.last_answer().unwrap_or(held.modified);
+        let next = Head {
+            outbox: delivery.outbox.clone(),
+            ..head::troubled(&held.head, &report.run, reason, now, uuid::Uuid::new_v4())
+        };
+        if let Err(failure) = swap(store, location, &held, next).await {
+            tracing::debug!(error = %failure, "what was told is not noted");
+        }
+    }
+    delivery
+}
+
+/// Gives the repository up at the end of a run, and leaves what is still owed.
+///
+/// # Errors
+/// As [`swap`].
+pub async fn close<S: Store>(
+    store: &S,
+    location: &Location,
+    held: &Held,
+    outbox: Outbox,
+) -> Result<Held, Failure> {
+    let next = Head {
+        outbox,
+        ..head::closed(&held.head, uuid::Uuid::new_v4())
+    };
+    swap(store, location, held, next).await
+}
+
+async fn tell_own(
+    delivery: &mut Delivery,
+    post: &Post,
+    report: &RunReport,
+    now: jiff::Timestamp,
+    started: Instant,
+) {
+    let about = outbox::about(report);
+    let known = std::mem::take(&mut delivery.outbox);
+    if !post.wants(notice::kind(report)) || !outbox::is_due(&known, about.as_deref(), now) {
+        delivery.outbox = outbox::passed_over(known, about.as_deref());
+        return;
+    }
+    let notice = notice::notice(&post.origin(), report, known.told.as_ref());
+    delivery.outbox = match within(started, post.send(&notice)).await {
+        Ok(()) => {
+            delivery.sent();
+            outbox::told(known, about, now)
+        }
+        Err(error) => {
+            delivery.failed(&error);
+            outbox::owing(known, outbox::owed_by(report, about, now))
+        }
+    };
+}
+
+async fn within(
+    started: Instant,
+    sending: impl Future<Output = Result<(), SnsError>>,
+) -> Result<(), SnsError> {
+    let left = TELL_WITHIN.saturating_sub(started.elapsed());
+    tokio::time::timeout(left, sending)
+        .await
+        .unwrap_or_else(|_| {
+            Err(SnsError::Unavailable {
+                topic: "the topic".to_owned(),
+                detail: "no answer in time".to_owned(),
+            })
+        })
+}
+
+/// The full report of a run that owes its notice, or what is known of a run that left none.
+async fn late_report<S: Store>(
+    store: &S,
+    location: &Location,
+    owed: &Owed,
+    by: &RunReport,
+) -> RunReport {
+    let request = Get {
+        bucket: location.bucket.clone(),
+        key: location.report(&owed.writer),
+        ..Get::default()
+    };
+    let read = store.get(request).await.ok();
+    let report = read.and_then(|object| serde_json::from_slice(&object.body).ok());
+    report.unwrap_or_else(|| outbox::remembered(owed, by))
+}
