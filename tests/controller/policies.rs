@@ -435,3 +435,63 @@ fn k08_a_policy_that_is_deleted_in_mid_run_takes_its_runs_with_it() {
         "the source is not touched"
     );
 }
+
+#[test]
+fn suspend_is_carried_out_while_the_rest_of_a_policy_cannot_be() {
+    let site = Site::new("suspend");
+    site.volume("data", "RWO");
+    site.apply(POLICY);
+    site.condition("Ready", "Valid");
+    let name = name_of(&site.list("cronjobs", "backstay.dev/policy=office")[0]);
+    let cron_job = format!("cronjob/{name}");
+    let spec = site.get(&cron_job)["spec"].clone();
+    let moved = POLICY.replace("claimName: data", "claimName: nowhere");
+    site.apply(&moved);
+    let told = site.condition("Ready", "ClaimNotFound");
+    let message = told["message"].as_str().expect("a message");
+    assert!(
+        message.contains("source files runs as it was ordered before"),
+        "{message}"
+    );
+    let next = || site.get("backuppolicy/office")["status"]["nextRunTime"].clone();
+    assert!(next().is_string());
+    let suspended = moved.replace("schedule:", "suspend: true\n  schedule:");
+    site.apply(&suspended);
+    site.eventually("the CronJob suspended", || {
+        let live = site.get(&cron_job)["spec"].clone();
+        let mut expected = spec.clone();
+        expected["suspend"] = true.into();
+        (live == expected && next().is_null()).then_some(())
+    });
+    // With the rest in order, all of it is carried out again.
+    site.apply(POLICY);
+    site.call(&[
+        "patch",
+        "backuppolicy/office",
+        "--type=merge",
+        "-p",
+        r#"{"spec":{"suspend":false}}"#,
+    ]);
+    site.eventually("the CronJob as it was", || {
+        (site.get(&cron_job)["spec"] == spec).then_some(())
+    });
+}
+
+#[test]
+fn each_problem_has_an_event_with_its_own_words() {
+    let site = Site::new("events");
+    site.volume("data", "RWO");
+    for (schedule, words) in [("0 25 * * *", "25"), ("99 2 * * *", "99")] {
+        site.apply(&POLICY.replace("H 2 * * *", schedule));
+        site.eventually(words, || {
+            let events = site.call(&[
+                "get",
+                "events.events.k8s.io",
+                "-o",
+                "jsonpath={range .items[*]}{.reason} {.note}{\"\\n\"}{end}",
+            ]);
+            let is_told = |line: &str| line.starts_with("InvalidSpec") && line.contains(words);
+            events.lines().any(is_told).then_some(())
+        });
+    }
+}
