@@ -9,6 +9,7 @@ use std::future::Future;
 use bytes::Bytes;
 
 use crate::api::catalog::Sha256;
+use crate::plan::iam::actions_of;
 pub use crate::plan::preflight::{LifecycleRule, Promises};
 
 /// The most keys that one delete request may name.
@@ -286,7 +287,10 @@ pub enum StoreError {
         key: String,
     },
     /// The identity may not do this.
-    #[error("{operation} on {resource} was refused: {code}")]
+    #[error(
+        "{operation} on {resource} was refused: {code}: {}",
+        remedy(operation, code)
+    )]
     AccessDenied {
         /// The operation, by S3's name, such as `PutObject`.
         operation: &'static str,
@@ -340,6 +344,15 @@ pub enum StoreError {
         /// The store's own words.
         detail: String,
     },
+}
+
+/// The right that is missing, where the store knows the identity and refuses it this one thing.
+fn remedy(operation: &str, code: &str) -> String {
+    let is_known = matches!(code, "AccessDenied" | "HTTP 403");
+    match actions_of(operation).filter(|_| is_known) {
+        Some(actions) => format!("allow its identity {actions}"),
+        None => "check the credentials and the rights of their identity".to_owned(),
+    }
 }
 
 impl StoreError {

@@ -12,7 +12,6 @@ use super::{Output, chain, identity, output};
 use crate::adapters::s3::Timeouts;
 use crate::adapters::s3::buckets::Buckets;
 use crate::adapters::termination;
-use crate::api::outcome::Reason;
 use crate::api::policy::Storage;
 use crate::api::setup::{SETUP_REPORT_VERSION, SetupReport, SetupSpec};
 use crate::plan::bucket::{Finding, Verdict, Wanted, wanted};
@@ -149,15 +148,13 @@ async fn carry_out(args: &SetupArgs) -> Result<(usize, Vec<BucketState>), Failur
         credentials: spec.settings.credentials.clone(),
         ..spec.storage.clone()
     };
-    let field = "bucketSettings.credentials";
-    let credentials = identity::of_pod(&storage).map_err(|failure| failure.during(field))?;
-    let buckets =
-        Buckets::new(&spec.storage, &credentials, Timeouts::default()).map_err(|error| {
-            Failure::new(
-                Reason::CredentialsMissing,
-                format!("{field}: {}", chain(&error)),
-            )
-        })?;
+    let credentials = identity::of_pod(&storage)
+        .map_err(|failure| failure.during("bucketSettings.credentials"))?;
+    let named = spec.settings.credentials.as_ref();
+    let secret = named.and_then(|named| named.secret.as_ref());
+    let secret = secret.map(|secret| secret.name.as_str());
+    let buckets = Buckets::new(&spec.storage, &credentials, Timeouts::default())
+        .map_err(|error| Failure::without_credentials(&error, &spec.namespace, secret))?;
     let wanted = wanted(&spec);
     let before = setup::check(&buckets, &wanted).await?;
     let after = setup::apply(&buckets, &wanted, &before, Stance::Keep).await?;

@@ -8,6 +8,7 @@ mod controller;
 mod estimate;
 pub mod exit_codes;
 mod history;
+mod iam;
 mod identity;
 mod manual;
 mod metrics_file;
@@ -77,6 +78,8 @@ enum Verb {
     Bucket(bucket::BucketVerb),
     /// Try out the notices of a policy.
     Notify(notify::NotifyArgs),
+    /// Print the least rights that an identity of a policy needs, as an IAM policy.
+    IamPolicy(iam::IamArgs),
     /// Watch BackupPolicy resources and keep their CronJobs.
     Controller(controller::ControllerArgs),
     /// Print the custom resource definition.
@@ -151,6 +154,7 @@ async fn dispatch(verb: Verb) -> Result<u8, Failure> {
         Verb::Runs(args) => history::runs(args).await,
         Verb::Ls(args) => history::ls(args).await,
         Verb::Estimate(args) => estimate::run(&args),
+        Verb::IamPolicy(args) => iam::run(&args),
         Verb::Bucket(verb) => bucket::run(verb).await,
         Verb::Notify(args) => notify::run(args).await,
         Verb::Controller(args) => controller::run(args).await,

@@ -21,6 +21,7 @@ pub mod guard;
 pub mod head;
 pub mod health;
 pub mod history;
+pub mod iam;
 pub mod key;
 pub mod layout;
 pub mod location;

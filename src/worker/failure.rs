@@ -103,10 +103,7 @@ impl From<StoreError> for Failure {
             StoreError::Conflict { .. } | StoreError::Unavailable { .. } => {
                 (Reason::StorageUnavailable, "")
             }
-            StoreError::AccessDenied { .. } => (
-                Reason::AccessDenied,
-                ": check the credentials and the rights of their identity",
-            ),
+            StoreError::AccessDenied { .. } => (Reason::AccessDenied, ""),
             StoreError::CredentialsMissing { .. } => (Reason::CredentialsMissing, ""),
             StoreError::VersionMissing { .. } => (
                 Reason::PreflightRefused,
@@ -160,6 +157,20 @@ mod tests {
         let told = Failure::without_credentials(&lacking, "acme", Some("s3")).message;
         assert!(told.contains("has no key AWS_SECRET_ACCESS_KEY"), "{told}");
         assert!(!told.contains("create"), "{told}");
+    }
+
+    #[test]
+    fn a_right_that_is_missing_is_named_and_wrong_keys_are_not_taken_for_one() {
+        let told = |code: &str| {
+            let error = StoreError::AccessDenied {
+                operation: "PutObject",
+                resource: "b/k".to_owned(),
+                code: code.to_owned(),
+            };
+            Failure::from(error).message
+        };
+        assert!(told("AccessDenied").ends_with("allow its identity s3:PutObject"));
+        assert!(told("SignatureDoesNotMatch").contains("check the credentials"));
     }
 
     #[test]
