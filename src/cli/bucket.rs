@@ -15,6 +15,7 @@ use crate::adapters::termination;
 use crate::api::policy::Storage;
 use crate::api::setup::{SETUP_REPORT_VERSION, SetupReport, SetupSpec};
 use crate::plan::bucket::{Finding, Verdict, Wanted, wanted};
+use crate::plan::words::count;
 use crate::worker::failure::Failure;
 use crate::worker::setup::{self, BucketState, Stance};
 
@@ -323,14 +324,6 @@ fn machine_finding(finding: &Finding) -> serde_json::Value {
         "verdict": finding.verdict.as_str(),
         "remark": finding.remark(),
     })
-}
-
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
-    }
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use crate::api::cost::{CategoryEstimate, Cost, Estimate, Prices};
 use crate::api::outcome::Reason;
 use crate::api::run::RunSpec;
 use crate::plan::cost::{self, Survey};
-use crate::plan::notice::size;
 use crate::plan::policy::ValidSource;
 use crate::plan::source::Location;
+use crate::plan::words::size;
 use crate::worker::estimate;
 use crate::worker::failure::Failure;
 

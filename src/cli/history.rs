@@ -12,7 +12,7 @@ use crate::api::catalog::{Kind, Row};
 use crate::api::report::NotCaptured;
 use crate::plan::filter::{Filter, Verdict};
 use crate::plan::key;
-use crate::plan::notice::size;
+use crate::plan::words::size;
 use crate::worker::backup::location_of;
 use crate::worker::failure::Failure;
 use crate::worker::repository::{find, read_commit, require_head};

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::estimate::dollars;
 use crate::api::outcome::Outcome;
 use crate::api::report::RunReport;
-use crate::plan::notice::size;
+use crate::plan::words::size;
 
 /// Writes a result. A reader who has gone away is no error.
 pub(super) fn line(text: &str) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
 
-use crate::plan::notice::size;
+use crate::plan::words::size;
 use crate::worker::progress::Progress;
 use crate::worker::restore::Tally;
 

@@ -15,7 +15,7 @@ use crate::adapters::target::{SetIds, Target};
 use crate::api::outcome::Reason;
 use crate::api::restore::RestoreReport;
 use crate::plan::filter::Filter;
-use crate::plan::notice::size;
+use crate::plan::words::size;
 use crate::worker::backup::location_of;
 use crate::worker::failure::Failure;
 use crate::worker::repository::Point;

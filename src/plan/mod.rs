@@ -44,4 +44,5 @@ mod shape;
 pub mod source;
 mod storage;
 pub mod textfile;
+pub mod words;
 pub mod worker;

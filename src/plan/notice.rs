@@ -11,6 +11,7 @@ use crate::api::policy::Notice as Kind;
 use crate::api::report::{NotCaptured, RestorePoint, RunReport};
 
 use super::history;
+use super::words::size;
 
 /// The longest subject that SNS takes.
 /// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
@@ -432,25 +433,6 @@ fn time(time: jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// A size with the unit that a reader has.
-#[must_use]
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    let mut tenths = u128::from(bytes) * 10;
-    let mut unit = "bytes";
-    for next in UNITS {
-        if tenths < 10_240 {
-            break;
-        }
-        tenths = tenths.div_ceil(1024);
-        unit = next;
-    }
-    if unit == "bytes" {
-        return format!("{bytes} bytes");
-    }
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -645,13 +627,5 @@ mod tests {
             "Backup of files (acme/office) FAILED, AccessDenied. Newest restore point 2026-11-01 \
              02:00:00 UTC"
         );
-    }
-
-    #[test]
-    fn sizes_read_well() {
-        assert_eq!(size(0), "0 bytes");
-        assert_eq!(size(1023), "1023 bytes");
-        assert_eq!(size(1536), "1.5 KiB");
-        assert_eq!(size(5 << 30), "5.0 GiB");
     }
 }

@@ -3,6 +3,7 @@
 use super::{Finding, RULE_PREFIX, Rule, SeenRule, Setting, Verdict, Wanted};
 use crate::api::settings::{Lifecycle, LifecyclePreset, Transition, TransitionClass};
 use crate::plan::preflight::{self, Bucket, Promises};
+use crate::plan::words::count;
 
 /// The name of the rule for files. Classes and expiry are for `data/` alone.
 const DATA_RULE: &str = "backstay-data";
@@ -182,14 +183,6 @@ fn describe_rule(rule: &Rule) -> Vec<String> {
         parts.push(format!("unfinished uploads end after {days} d"));
     }
     parts
-}
-
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
-    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ use crate::api::report::RestorePoint;
 use crate::api::restore::RestoreReport;
 use crate::plan::filter::{Filter, Verdict};
 use crate::plan::location::Location;
-use crate::plan::notice::size;
+use crate::plan::words::size;
 pub use tally::Tally;
 
 /// How many files are fetched at once.
