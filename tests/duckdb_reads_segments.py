@@ -35,6 +35,8 @@ COLUMNS = {
     "key": ["VARCHAR"],
     "version": ["VARCHAR"],
     "etag": ["VARCHAR"],
+    "encoding": ["VARCHAR"],
+    "stored_size": ["BIGINT"],
     "link_target": ["VARCHAR"],
     "link_target_bytes": ["BLOB"],
     "link_group": ["BIGINT"],
@@ -68,6 +70,9 @@ WRONG = f"""
        OR (bucket IS NULL) <> (etag IS NULL)
        OR (bucket IS NULL) <> (sha256 IS NULL)
        OR (bucket IS NULL) <> (crc64 IS NULL)
+       OR encoding NOT IN ('zstd', 'gzip')
+       OR (encoding IS NULL) <> (stored_size IS NULL)
+       OR (encoding IS NOT NULL AND bucket IS NULL)
        OR octet_length(sha256) <> 32
        OR octet_length(crc64) <> 8
 """
