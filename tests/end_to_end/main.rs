@@ -153,7 +153,7 @@ fn a_missing_secret_and_a_missing_bucket_are_told_with_the_remedy() {
         "{without_secret}"
     );
     assert!(
-        text(&without_secret).contains("create the Secret"),
+        text(&without_secret).contains("Secret s3-credentials does not exist"),
         "{without_secret}"
     );
 
