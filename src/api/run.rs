@@ -10,6 +10,12 @@ pub const RUN_SPEC_VERSION: u32 = 1;
 /// The annotation of the pod template that carries the [`RunSpec`], as JSON.
 pub const RUN_SPEC_ANNOTATION: &str = "backstay.dev/run-spec";
 
+/// Where a pod finds the keys of the Secret that its storage names.
+pub const CREDENTIALS_DIRECTORY: &str = "/backstay/credentials";
+
+/// Where a pod finds the keys of the Secret that its source's bucket names.
+pub const SOURCE_CREDENTIALS_DIRECTORY: &str = "/backstay/source-credentials";
+
 /// The longest [`RunSpec`] that is accepted, in bytes of JSON. A larger policy is refused.
 pub const RUN_SPEC_MAX_BYTES: usize = 64 * 1024;
 

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use super::order::invalid;
 use crate::adapters::credentials::Credentials;
 use crate::api::policy::Storage;
+use crate::api::run::CREDENTIALS_DIRECTORY;
 use crate::worker::failure::Failure;
-
-/// Where a pod finds the keys of its Secret.
-const SECRET_DIRECTORY: &str = "/backstay/credentials";
 
 /// The host's name.
 pub(super) fn host_name() -> Result<String, Failure> {
@@ -45,7 +43,7 @@ pub(super) fn of_pod(storage: &Storage) -> Result<Credentials, Failure> {
     };
     if credentials.secret.is_some() {
         return Ok(Credentials::Files {
-            directory: PathBuf::from(SECRET_DIRECTORY),
+            directory: PathBuf::from(CREDENTIALS_DIRECTORY),
         });
     }
     of_service_account()

@@ -6,10 +6,7 @@ use crate::adapters::bucket::BucketTree;
 use crate::adapters::credentials::{Credentials, CredentialsError};
 use crate::adapters::s3::{S3Store, Timeouts};
 use crate::api::policy::{SourceCredentials, Storage};
-use crate::api::run::BucketOrder;
-
-/// Where a pod finds the keys for a source's bucket.
-const SECRET_DIRECTORY: &str = "/backstay/source-credentials";
+use crate::api::run::{BucketOrder, SOURCE_CREDENTIALS_DIRECTORY};
 
 /// Makes a client for the bucket; `storage` is who we are to the storage.
 pub(super) fn open_bucket(
@@ -37,7 +34,7 @@ fn of_source(own: Option<&SourceCredentials>, storage: &Credentials) -> Credenti
             ..
         }) => Credentials::Profile { name: name.clone() },
         Some(SourceCredentials { profile: None, .. }) => Credentials::Files {
-            directory: PathBuf::from(SECRET_DIRECTORY),
+            directory: PathBuf::from(SOURCE_CREDENTIALS_DIRECTORY),
         },
     }
 }

@@ -25,7 +25,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
 use crate::api::policy::{Credentials, TaintEffect, TolerationOperator};
-use crate::api::run::RUN_SPEC_ANNOTATION;
+use crate::api::run::{CREDENTIALS_DIRECTORY, RUN_SPEC_ANNOTATION, SOURCE_CREDENTIALS_DIRECTORY};
 use crate::plan::names::CronJobName;
 use crate::plan::placement::GATE;
 use crate::plan::policy::CLAIM_ROOT;
@@ -42,8 +42,6 @@ pub(super) const WORKER_CONTAINER: &str = "worker";
 /// Where a worker finds its order, and its credentials.
 const ORDER_DIRECTORY: &str = "/backstay/run";
 const ORDER_FILE: &str = "run-spec.json";
-const CREDENTIALS_DIRECTORY: &str = "/backstay/credentials";
-const SOURCE_CREDENTIALS_DIRECTORY: &str = "/backstay/source-credentials";
 
 /// How much a worker may write beside memory.
 const SCRATCH_SIZE: &str = "128Mi";
