@@ -93,7 +93,7 @@ fn estimate(
         (None, Location::Directory { path }) => PathBuf::from(path),
         (None, Location::Bucket(bucket)) => {
             let tree = open_bucket(bucket, &identity::of_host())
-                .map_err(|error| Failure::new(Reason::CredentialsMissing, chain(&error)))?;
+                .map_err(|error| Failure::without_credentials(&error, &spec.namespace, None))?;
             tokio::task::block_in_place(|| estimate::walk(&tree, spec, &mut survey))?;
             return Ok(survey.estimate(&source.name, catalog_of(spec), prices));
         }

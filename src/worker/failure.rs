@@ -7,6 +7,7 @@ use crate::adapters::credentials::CredentialsError;
 use crate::adapters::store::StoreError;
 use crate::api::outcome::Reason;
 use crate::api::policy::Storage;
+use crate::api::run::BucketOrder;
 
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +17,8 @@ pub struct Failure {
     pub reason: Reason,
     /// What happened, where, and what can be done.
     pub message: String,
+    /// Whether the message says which store could not be reached.
+    names_store: bool,
 }
 
 impl Failure {
@@ -24,6 +27,7 @@ impl Failure {
         Self {
             reason,
             message: message.into(),
+            names_store: false,
         }
     }
 
@@ -48,17 +52,29 @@ impl Failure {
     /// The same failure with the store's address, where the store could not be reached.
     #[must_use]
     pub fn of_store(self, storage: &Storage) -> Self {
-        if self.reason != Reason::StorageUnavailable {
+        let endpoint = storage.endpoint.as_deref();
+        self.at(endpoint, &storage.region, "storage.endpoint")
+    }
+
+    /// The same failure with the address of a source's bucket, which may be at another store.
+    #[must_use]
+    pub fn of_source(self, bucket: &BucketOrder) -> Self {
+        let endpoint = bucket.endpoint.as_deref();
+        self.at(endpoint, &bucket.region, "the source's bucket.endpoint")
+    }
+
+    fn at(self, endpoint: Option<&str>, region: &str, field: &str) -> Self {
+        if self.reason != Reason::StorageUnavailable || self.names_store {
             return self;
         }
-        let store = storage.endpoint.as_deref().unwrap_or("AWS S3");
-        let region = &storage.region;
+        let store = endpoint.unwrap_or("AWS S3");
         Self {
             message: format!(
                 "{} (the store is {store}, region {region}): see that it is well, and check \
-                 storage.endpoint, DNS, firewalls and network policies; the next run goes on",
+                 {field}, DNS, firewalls and network policies; the next run goes on",
                 self.message
             ),
+            names_store: true,
             ..self
         }
     }

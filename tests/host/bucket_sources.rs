@@ -144,6 +144,25 @@ fn a_source_bucket_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_source_that_does_not_answer_is_told_by_its_own_address() {
+    let (host, _) = collecting("in/");
+    let (place, elsewhere) = ("prefix: in/", "prefix: in/, endpoint: 'http://127.0.0.1:9'");
+    let policy = fs::read_to_string(host.at("policy.yaml")).unwrap();
+    fs::write(host.at("policy.yaml"), policy.replace(place, elsewhere)).unwrap();
+    let done = Done::of(host.command("backup").output());
+    assert_eq!(done.code, 40, "{done:?}");
+    assert!(
+        done.out.contains("the store is http://127.0.0.1:9,"),
+        "{done:?}"
+    );
+    assert!(
+        done.out.contains("the source's bucket.endpoint"),
+        "{done:?}"
+    );
+    assert!(!done.out.contains("storage.endpoint"), "{done:?}");
+}
+
+#[test]
 fn a_bucket_that_loses_its_objects_is_not_believed() {
     let (host, source) = collecting("");
     for number in 0..10 {

@@ -100,7 +100,11 @@ impl<S: Store, T: Tree> Merge<S, T> {
 
     fn broke_off(&self, error: &WalkError) -> Failure {
         if let WalkError::List(error) = error {
-            return error.clone().into();
+            let failure = Failure::from(error.clone());
+            return match &self.backup.spec.bucket {
+                Some(bucket) => failure.of_source(bucket),
+                None => failure,
+            };
         }
         let mut message = format!("the source at {}: {error}", self.backup.spec.root);
         if let Some(cause) = std::error::Error::source(error) {
