@@ -207,11 +207,10 @@ fn listed(prefix: &str, object: store::Listed) -> Option<Listed> {
     })
 }
 
-/// Whether a key is a path whose rows stand in the order in which S3 lists the keys. A `%` is
-/// escaped in keys of ours, which leaves the order as it is.
+/// Whether a key is a path whose rows stand in the order in which S3 lists the keys.
 fn is_path(key: &str) -> bool {
     let has_parts = key.split('/').all(|part| !part.is_empty());
-    has_parts && key::encode(key.as_bytes()).replace("%25", "%") == key
+    has_parts && key::keeps_order(key)
 }
 
 fn stat_of(facts: &Facts) -> Stat {

@@ -17,7 +17,7 @@ use crate::api::catalog::Kind;
 
 /// The longest key in bytes.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>
-const KEY_MAX_BYTES: usize = 1024;
+pub const KEY_MAX_BYTES: usize = 1024;
 
 /// The longest component in bytes: what file systems, and stores built on them, take.
 const COMPONENT_MAX_BYTES: usize = 255;
@@ -80,6 +80,13 @@ pub fn order_key(path: &[u8], kind: Kind) -> Cow<'_, [u8]> {
         | Kind::CharacterDevice
         | Kind::BlockDevice => encoded,
     }
+}
+
+/// Whether a path stands among rows where it stands, as a key, in a listing. The `%` that is escaped
+/// in keys of ours leaves the order as it is; what else is escaped does not.
+#[must_use]
+pub fn keeps_order(path: &str) -> bool {
+    encode(path.as_bytes()).replace("%25", "%") == path
 }
 
 /// The key of a file's object: `data/<prefix>/<encoded path>`.

@@ -13,6 +13,7 @@ pub mod choose;
 pub mod compression;
 pub mod cost;
 pub mod cron;
+pub mod destination;
 pub mod due;
 pub mod evidence;
 pub mod extensions;

@@ -4,7 +4,7 @@ use super::filter::Filter;
 use super::policy::Place;
 use super::problem::{ProblemKind, Problems};
 use super::{names, storage};
-use crate::api::policy::{BackupPolicySpec, BucketSource, PathSource, Source};
+use crate::api::policy::{BackupPolicySpec, BucketSource, PathSource, Source, Storage};
 use crate::api::run::BucketOrder;
 
 /// The roots of what a repository writes into its buckets.
@@ -121,7 +121,7 @@ fn check_bucket(
     storage::check_endpoint(&format!("{field}.endpoint"), endpoint, place, problems);
     check_credentials(&field, bucket, place, problems);
     let resolved = resolve(spec, bucket);
-    if overlaps(spec, &resolved) {
+    if is_own(spec, &resolved) {
         let message = "is a bucket of this policy's own: it would back up its own backups; give \
                        another bucket, or a prefix outside of data/, catalog/ and claims/";
         problems.add(field, &resolved.url(), message);
@@ -151,28 +151,42 @@ fn check_credentials(field: &str, bucket: &BucketSource, place: Place, problems:
 
 /// The bucket with what the policy leaves open. A region of its own without an endpoint is AWS's.
 fn resolve(spec: &BackupPolicySpec, bucket: &BucketSource) -> BucketOrder {
-    let storage = &spec.storage;
-    let endpoint = match (&bucket.endpoint, &bucket.region) {
-        (Some(endpoint), _) => Some(endpoint.clone()),
-        (None, Some(_)) => None,
-        (None, None) => storage.endpoint.clone(),
-    };
+    let (region, endpoint) = (bucket.region.as_deref(), bucket.endpoint.as_deref());
+    let (region, endpoint) = store(&spec.storage, region, endpoint);
     BucketOrder {
         name: bucket.name.clone(),
         prefix: bucket.prefix.clone().unwrap_or_default(),
-        region: bucket.region.as_ref().unwrap_or(&storage.region).clone(),
+        region,
         endpoint,
         credentials: bucket.credentials.clone(),
     }
 }
 
-/// Whether what is written would be read again.
-fn overlaps(spec: &BackupPolicySpec, source: &BucketOrder) -> bool {
+/// The region and the endpoint of a bucket for which these are given, or else the storage's.
+pub(super) fn store(
+    storage: &Storage,
+    region: Option<&str>,
+    endpoint: Option<&str>,
+) -> (String, Option<String>) {
+    let endpoint = match (endpoint, region) {
+        (Some(endpoint), _) => Some(endpoint.to_owned()),
+        (None, Some(_)) => None,
+        (None, None) => storage.endpoint.clone(),
+    };
+    (region.unwrap_or(&storage.region).to_owned(), endpoint)
+}
+
+/// Whether this is, or holds, what the policy's own repositories write.
+pub(super) fn is_own(spec: &BackupPolicySpec, bucket: &BucketOrder) -> bool {
+    let address = |endpoint: &Option<String>| {
+        let endpoint = endpoint.as_deref().unwrap_or_default();
+        endpoint.trim_end_matches('/').to_ascii_lowercase()
+    };
     let categories = spec.categories.iter().map(|category| &category.bucket);
     let mut own = categories.chain(&spec.storage.catalog_bucket);
-    let prefix = &source.prefix;
-    source.endpoint == spec.storage.endpoint
-        && own.any(|bucket| *bucket == source.name)
+    let prefix = &bucket.prefix;
+    address(&bucket.endpoint) == address(&spec.storage.endpoint)
+        && own.any(|own| *own == bucket.name)
         && OWN_ROOTS
             .iter()
             .any(|root| root.starts_with(prefix.as_str()) || prefix.starts_with(root))

@@ -30,7 +30,7 @@ pub(super) fn check(
     place: Place,
     problems: &mut Problems,
 ) {
-    check_region(&storage.region, problems);
+    check_region("spec.storage.region", &storage.region, problems);
     check_endpoint(
         "spec.storage.endpoint",
         storage.endpoint.as_deref(),
@@ -64,16 +64,12 @@ pub(super) fn check(
     }
 }
 
-fn check_region(region: &str, problems: &mut Problems) {
+pub(super) fn check_region(field: &str, region: &str, problems: &mut Problems) {
     let is_region = region
         .bytes()
         .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    if !is_region {
-        problems.add(
-            "spec.storage.region",
-            region,
-            "must be a region such as eu-south-1",
-        );
+    if region.is_empty() || !is_region {
+        problems.add(field, region, "must be a region such as eu-south-1");
     }
 }
 
