@@ -13,15 +13,16 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from minio import Minio
 from minio.credentials import StaticProvider
 from minio.minioadmin import MinioAdmin
 
 BACKSTAY = sys.argv[1]
 ENDPOINT = os.environ["BACKSTAY_MINIO_ENDPOINT"]
 KEYS = StaticProvider(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
-ADMIN = MinioAdmin(
-    endpoint=ENDPOINT.removeprefix("http://"), credentials=KEYS, secure=False
-)
+ADDRESS = ENDPOINT.removeprefix("http://")
+ADMIN = MinioAdmin(endpoint=ADDRESS, credentials=KEYS, secure=False)
+OWNER = Minio(ADDRESS, credentials=KEYS, secure=False)
 SECRET = "rights-of-a-test"
 
 # What a run needs after another one died, or after an answer was lost: to give an upload up, and to
@@ -29,7 +30,26 @@ SECRET = "rights-of-a-test"
 ONLY_IN_TROUBLE = {
     ("BackstayFiles", "s3:AbortMultipartUpload"),
     ("BackstayFiles", "s3:GetObject"),
+    ("BackstayDestination", "s3:AbortMultipartUpload"),
+    ("BackstayDestination", "s3:GetObject"),
 }
+
+# A restore, and what docs/restore.md adds to its rights for a bucket to restore into.
+INTO_BUCKET = "restore into a bucket"
+DESTINATION = [
+    {
+        "Sid": "BackstayDestination",
+        "Effect": "Allow",
+        "Action": ["s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject"],
+        "Resource": ["arn:aws:s3:::{bucket}/restored/*"],
+    },
+    {
+        "Sid": "BackstayDestinationBucket",
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket"],
+        "Resource": ["arn:aws:s3:::{bucket}"],
+    },
+]
 
 # Without these a restore point is made all the same, and the run tells what is owed or unknown.
 NOTED = {"s3:DeleteObject", "s3:GetLifecycleConfiguration"}
@@ -83,6 +103,7 @@ class Host:
         self.root = self.directory / "files"
         self.policy = self.directory / "policy.yaml"
         name = f"rights-{uuid.uuid4().hex[:12]}"
+        self.destination = f"{name}-restored"
         self.policy.write_text(POLICY.format(root=self.root, name=name, endpoint=ENDPOINT))
         (self.root / "letters").mkdir(parents=True)
         (self.root / "a.jpg").write_bytes(b"a photo")
@@ -93,6 +114,12 @@ class Host:
         return (*verb, "--cluster-name", "test", "--policy", str(self.policy))
 
     def rights(self, who):
+        if who == INTO_BUCKET:
+            document = self.rights("restore")
+            document["Statement"] += copy.deepcopy(DESTINATION)
+            for one in document["Statement"]:
+                one["Resource"] = [arn.format(bucket=self.destination) for arn in one["Resource"]]
+            return document
         code, out = run(*self.verb("iam-policy", "--for", who), env=os.environ, err=False)
         assert code == 0, out
         return json.loads(out)
@@ -112,6 +139,10 @@ class Host:
     def restore(self, user):
         with tempfile.TemporaryDirectory() as to:
             return user.run(*self.verb("restore"), "--to", to)
+
+    def restore_into_bucket(self, user):
+        to = f"s3://{self.destination}/restored"
+        return user.run(*self.verb("restore"), "--to", to)
 
 
 def run(*arguments, env, err=True):
@@ -151,6 +182,11 @@ def prepare_backup(host):
         assert code == 0, out
 
 
+def prepare_destination(host):
+    prepare_backup(host)
+    OWNER.make_bucket(host.destination)
+
+
 def check(who, prepare, act):
     """All rights suffice; each that is taken away is named."""
     with tempfile.TemporaryDirectory() as directory:
@@ -163,7 +199,7 @@ def check(who, prepare, act):
     count = 0
     for one in document["Statement"]:
         for action in one["Action"]:
-            if who != "worker" or (one["Sid"], action) not in ONLY_IN_TROUBLE:
+            if (one["Sid"], action) not in ONLY_IN_TROUBLE:
                 check_without(who, one["Sid"], action, prepare, act)
                 count += 1
     print(f"rights: {who} passes with its rights, and each of {count} is named when it is missing")
@@ -175,11 +211,12 @@ def check_without(who, statement, action, prepare, act):
         prepare(host)
         with User(without(host.rights(who), statement, action)) as user:
             code, out = act(host, user)
-    is_failure = code == 21 or (who == "restore" and code == 3)
+    is_failure = code == 21 or (who.startswith("restore") and code == 3)
     is_told = action in out and (is_failure or (code == 0 and action in NOTED))
     assert is_told, f"{who} without {action} in {statement}: exit code {code}: {out}"
 
 
 check("worker", prepare_buckets, Host.back_up)
 check("restore", prepare_backup, Host.restore)
+check(INTO_BUCKET, prepare_destination, Host.restore_into_bucket)
 check("setup", prepare_nothing, Host.set_up)

@@ -114,15 +114,16 @@ impl<W: Write> Decoder<W> {
         Ok(Self(unpacking))
     }
 
-    /// Takes stored bytes in.
+    /// Takes some of these stored bytes in; answers how many. However much they unpack into, little
+    /// of it comes out at once.
     ///
     /// # Errors
     /// They are not what the algorithm makes, or what comes out is not taken.
-    pub fn write(&mut self, stored: &[u8]) -> io::Result<()> {
+    pub fn write(&mut self, stored: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Unpacking::Plain(out) => out.write_all(stored),
-            Unpacking::Zstd(decoder) => decoder.write_all(stored),
-            Unpacking::Gzip(decoder) => decoder.write_all(stored),
+            Unpacking::Plain(out) => out.write(stored),
+            Unpacking::Zstd(decoder) => decoder.write(stored),
+            Unpacking::Gzip(decoder) => decoder.write(stored),
         }
     }
 
@@ -170,10 +171,37 @@ mod tests {
     fn unpack(algorithm: CompressionAlgorithm, stored: &[u8]) -> io::Result<Vec<u8>> {
         let mut decoder = Decoder::new(Some(algorithm), Vec::new())?;
         for piece in stored.chunks(7) {
-            decoder.write(piece)?;
+            write_all(&mut decoder, piece)?;
         }
         decoder.end()?;
         decoder.into_inner()
+    }
+
+    fn write_all(decoder: &mut Decoder<Vec<u8>>, mut stored: &[u8]) -> io::Result<()> {
+        while !stored.is_empty() {
+            let taken = decoder.write(stored)?;
+            assert!(taken > 0);
+            stored = &stored[taken..];
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn however_much_bytes_unpack_into_little_comes_out_at_once() {
+        for algorithm in ALGORITHMS {
+            let stored = compress(algorithm, &vec![0; 64 << 20]).unwrap();
+            let mut decoder = Decoder::new(Some(algorithm), Vec::new()).unwrap();
+            let (mut rest, mut most) = (&stored[..], 0);
+            while !rest.is_empty() {
+                let taken = decoder.write(rest).unwrap();
+                rest = &rest[taken..];
+                most = most.max(decoder.out().len());
+                decoder.out().clear();
+            }
+            decoder.end().unwrap();
+            most = most.max(decoder.out().len());
+            assert!(most <= 256 << 10, "{algorithm:?}: {most}");
+        }
     }
 
     #[test]

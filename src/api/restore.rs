@@ -46,6 +46,8 @@ pub struct RestoreCounts {
     pub failed: u64,
     /// Devices and sockets, which are not made.
     pub special: u64,
+    /// Links, pipes, devices and sockets, where a bucket is restored into.
+    pub left_out: u64,
     /// Entries whose content is restored, and not all of their metadata.
     pub metadata_partial: u64,
     /// Older copies of what could not be read when the restore point was made.

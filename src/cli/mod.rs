@@ -5,6 +5,7 @@
 mod backup;
 mod bucket;
 mod controller;
+mod destination;
 mod estimate;
 pub mod exit_codes;
 mod history;

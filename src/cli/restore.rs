@@ -1,18 +1,16 @@
 //! `backstay restore`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::destination::{To, ToArgs};
 use super::order::{self, PolicyArgs, invalid};
 use super::progress::Bar;
 use super::reading::open_store;
 use super::stopping::Watch;
 use super::{Output, chain, output};
-use crate::adapters::target::{SetIds, Target};
-use crate::api::outcome::Reason;
 use crate::api::restore::RestoreReport;
 use crate::plan::filter::Filter;
 use crate::plan::words::size;
@@ -35,9 +33,8 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     source: Option<String>,
 
-    /// The directory to restore into. It is made if it is not there.
-    #[arg(long)]
-    to: PathBuf,
+    #[command(flatten)]
+    to: ToArgs,
 
     #[command(flatten)]
     point: PointArgs,
@@ -49,10 +46,6 @@ pub(super) struct RestoreArgs {
     /// What happens where something stands in the way.
     #[arg(long, value_enum, default_value_t = ConflictArg::Fail)]
     conflict: ConflictArg,
-
-    /// Give files their set-uid and set-gid bits back.
-    #[arg(long)]
-    restore_set_ids: bool,
 
     /// How the result is written.
     #[arg(long, value_enum, default_value_t)]
@@ -94,18 +87,12 @@ enum ConflictArg {
 }
 
 pub(super) async fn run(args: RestoreArgs) -> Result<u8, Failure> {
-    let (_, policy) = args.policy.read()?;
+    let (written, policy) = args.policy.read()?;
     let source = order::select_one(&policy, args.source.as_deref())?;
     let spec = order::for_reading(source);
     let store = open_store(&spec)?;
     let filter = Filter::new(&args.include, &[]).map_err(|error| invalid(chain(&error)))?;
-    let set_ids = if args.restore_set_ids {
-        SetIds::Restored
-    } else {
-        SetIds::Withheld
-    };
-    let (target, found) = Target::open(&args.to, set_ids)
-        .map_err(|error| Failure::new(Reason::TargetConflict, chain(&error)))?;
+    let to = args.to.open(&written.spec, &source.location)?;
     let stop = Stop::default();
     let tally = Arc::new(Tally::default());
     let watch = Watch::start(stop.clone(), NO_DEADLINE)?;
@@ -115,8 +102,6 @@ pub(super) async fn run(args: RestoreArgs) -> Result<u8, Failure> {
         point: args.point.point(),
         filter,
         is_whole: args.include.is_empty(),
-        target,
-        found,
         conflict: match args.conflict {
             ConflictArg::Fail => Conflict::Fail,
             ConflictArg::Overwrite => Conflict::Overwrite,
@@ -125,21 +110,26 @@ pub(super) async fn run(args: RestoreArgs) -> Result<u8, Failure> {
         stop,
         tally,
     };
-    let report = restore::run(order, Arc::new(store)).await;
+    let is_bucket = matches!(to, To::Bucket(_));
+    let store = Arc::new(store);
+    let report = match to {
+        To::Directory(target, found) => restore::into_directory(order, store, target, found).await,
+        To::Bucket(bucket) => restore::into_bucket(order, store, bucket).await,
+    };
     drop(bar);
     drop(watch);
     match args.output {
-        Output::Human => output::line(&summary(&args, &report)),
+        Output::Human => output::line(&summary(&args, is_bucket, &report)),
         Output::Json => output::json(&report),
     }
     Ok(report.reason.exit_code())
 }
 
-fn summary(args: &RestoreArgs, report: &RestoreReport) -> String {
+fn summary(args: &RestoreArgs, is_bucket: bool, report: &RestoreReport) -> String {
     let entries = &report.entries;
     let mut lines = vec![format!(
         "restore into {} {}",
-        args.to.display(),
+        args.to.to.display(),
         report.outcome.as_str().to_lowercase()
     )];
     if !report.message.is_empty() {
@@ -156,12 +146,18 @@ fn summary(args: &RestoreArgs, report: &RestoreReport) -> String {
     ));
     lines.push(format!("  skipped        {}", entries.skipped));
     lines.push(format!("  failed         {}", entries.failed));
+    let without_metadata = if is_bucket {
+        "objects are without the mode, owner, times and attributes that were recorded"
+    } else {
+        "entries have their content and not all of their metadata"
+    };
     let notes = [
-        (
-            entries.metadata_partial,
-            "entries have their content and not all of their metadata",
-        ),
+        (entries.metadata_partial, without_metadata),
         (entries.special, "devices and sockets are not made"),
+        (
+            entries.left_out,
+            "links, pipes, devices and sockets are left out: a bucket has no place for them",
+        ),
         (
             entries.stale,
             "files are older copies: they could not be read at that time",

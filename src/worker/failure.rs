@@ -8,6 +8,7 @@ use crate::adapters::store::StoreError;
 use crate::api::outcome::Reason;
 use crate::api::policy::Storage;
 use crate::api::run::BucketOrder;
+use crate::plan::destination::Destination;
 
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +62,13 @@ impl Failure {
     pub fn of_source(self, bucket: &BucketOrder) -> Self {
         let endpoint = bucket.endpoint.as_deref();
         self.at(endpoint, &bucket.region, "the source's bucket.endpoint")
+    }
+
+    /// The same failure with the address of the bucket that is restored into.
+    #[must_use]
+    pub fn of_destination(self, destination: &Destination) -> Self {
+        let endpoint = destination.endpoint.as_deref();
+        self.at(endpoint, &destination.region, "--to-endpoint")
     }
 
     fn at(self, endpoint: Option<&str>, region: &str, field: &str) -> Self {

@@ -8,7 +8,7 @@ use crate::host::{DATA, Done, Host};
 use crate::store::{minio, variable};
 
 /// A host whose source is a bucket, and the bucket's name.
-fn collecting(prefix: &str) -> (Host, String) {
+pub(crate) fn collecting(prefix: &str) -> (Host, String) {
     let host = Host::new();
     let source = host.bucket("incoming");
     host.store.make_bucket(&source);

@@ -10,7 +10,7 @@ use crate::tree::{file, settle};
 
 const MEBIBYTE: usize = 1 << 20;
 
-fn squeezed() -> Host {
+pub(crate) fn squeezed() -> Host {
     let host = Host::new();
     host.write_policy(&crate::store::minio(), |policy| {
         policy
@@ -29,7 +29,7 @@ fn squeezed() -> Host {
 }
 
 /// Lines as a database exports them: about `size` bytes.
-fn table(size: usize) -> String {
+pub(crate) fn table(size: usize) -> String {
     let mut table = String::from("id,name,total\n");
     for id in 0_u64.. {
         let (customer, total) = (id * 7919 % 4096, id % 977);

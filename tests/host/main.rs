@@ -16,6 +16,7 @@ mod host;
 mod identity;
 mod image;
 mod interrupted;
+mod into_buckets;
 mod metrics;
 mod names;
 mod notices;

@@ -74,7 +74,8 @@ const AWKWARD: &[&[u8]] = &[
     b"{source}",
 ];
 
-fn names() -> Vec<Vec<u8>> {
+/// Names that some tool somewhere gets wrong, and the longest ones.
+pub(crate) fn names() -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = AWKWARD.iter().map(|name| name.to_vec()).collect();
     names.push(vec![b'x'; 255]);
     names.push(vec![b'%'; 255]);

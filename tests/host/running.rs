@@ -6,7 +6,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::host::Backup;
+use crate::host::{Backup, Done, Restore};
 
 /// A command that is under way. It is killed when dropped.
 pub(crate) struct Running {
@@ -59,6 +59,16 @@ impl Running {
     pub(crate) fn end(mut self) -> Backup {
         let child = self.child.take().unwrap();
         Backup::of(child.wait_with_output())
+    }
+
+    /// How a restore ended.
+    pub(crate) fn end_restore(mut self) -> Restore {
+        let child = self.child.take().unwrap();
+        let done = Done::of(child.wait_with_output());
+        Restore {
+            report: done.json(),
+            code: done.code,
+        }
     }
 
     fn id(&self) -> Pid {

@@ -130,6 +130,14 @@ impl Store {
         })
     }
 
+    /// How many uploads of an object nobody has put together or given up. (MinIO lists those of one
+    /// key only.)
+    pub(crate) fn uploads(&self, bucket: &str, key: &str) -> usize {
+        let request = self.client.list_multipart_uploads().bucket(bucket);
+        let answer = self.wait(request.prefix(key).send()).unwrap();
+        answer.uploads.unwrap_or_default().len()
+    }
+
     /// How an object says that it is encoded.
     pub(crate) fn encoding(&self, bucket: &str, key: &str) -> Option<String> {
         let request = self.client.head_object().bucket(bucket).key(key);

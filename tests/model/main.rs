@@ -53,6 +53,8 @@ mod reference_tests;
 #[cfg(test)]
 mod restores;
 #[cfg(test)]
+mod restores_into_buckets;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod scene;

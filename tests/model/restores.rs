@@ -116,7 +116,7 @@ async fn s05_a_restore_meets_a_lost_request_and_reports_no_loss_as_success() {
     }
 }
 
-fn grown(rng: &mut fastrand::Rng) -> Scene {
+pub(crate) fn grown(rng: &mut fastrand::Rng) -> Scene {
     let mut files = Files::new(1);
     mutations::populate(&mut files, rng);
     let mut scene = Scene::new(rng.u64(..), Settings::default(), files, false);
@@ -125,7 +125,7 @@ fn grown(rng: &mut fastrand::Rng) -> Scene {
     scene
 }
 
-fn change(scene: &Scene, rng: &mut fastrand::Rng) {
+pub(crate) fn change(scene: &Scene, rng: &mut fastrand::Rng) {
     let mut living = scene.tree.living();
     for _ in 0..rng.u8(0..12) {
         living.change();
@@ -150,13 +150,11 @@ async fn restore_to(
         point,
         filter: Filter::new(&[], &[]).unwrap(),
         is_whole: true,
-        target,
-        found,
         conflict,
         stop: backstay::worker::stop::Stop::default(),
         tally: Arc::default(),
     };
-    restore::run(order, Arc::new(store)).await
+    restore::into_directory(order, Arc::new(store), target, found).await
 }
 
 fn is_whole(report: &RestoreReport) -> bool {

@@ -23,7 +23,6 @@ mod copy;
 mod counterpart;
 mod feed;
 mod journal;
-mod memory;
 mod merge;
 mod open;
 mod parent;
@@ -45,6 +44,7 @@ use uuid::Uuid;
 use super::failure::Failure;
 use super::head::{swap, write_once};
 use super::lease::{Alive, Signs};
+use super::memory::Memory;
 use super::outbox;
 use super::progress::Progress;
 use super::report::Reporter;
@@ -67,7 +67,6 @@ use crate::plan::location::Location;
 use crate::plan::{compression, head, layout, place};
 use copy::Copied;
 pub use feed::Cuts;
-use memory::Memory;
 use session::Session;
 
 /// What a run is given.

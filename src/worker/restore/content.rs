@@ -1,36 +1,26 @@
-//! A file's content: fetched by version, hashed while it is written, and put in its place only
+//! A file's content: fetched by version, verified while it is written, and put in its place only
 //! when it is what was recorded.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures::StreamExt;
-use sha2::{Digest, Sha256};
-
 use super::entry::{FirstName, blocking};
+use super::original::{self, Original};
 use super::survey::of_target;
-use super::{Conflict, Restore, metadata_of};
-use crate::adapters::codec::Decoder;
-use crate::adapters::store::{Body, Get, Store, StoreError};
+use super::{Conflict, FETCHES_MAX, Restore, metadata_of};
+use crate::adapters::store::Store;
 use crate::adapters::target::{FileDraft, Found, TargetError};
 use crate::api::catalog::{Pin, Row};
 use crate::worker::failure::Failure;
 
-/// How often a file whose bytes are not what was recorded is fetched again.
-const FETCHES_MAX: u32 = 3;
-
 /// How many bytes are handed to the thread that writes at once.
 const WRITE_BYTES: usize = 1 << 20;
 
-/// Why a file was not fetched.
+/// Why a file was not restored.
 enum Fault {
-    /// The store does not give it.
-    Store(StoreError),
+    /// Its content does not come as it was.
+    Original(original::Fault),
     /// The target does not take it.
     Target(TargetError),
-    /// The bytes are not what was recorded.
-    Content,
 }
 
 impl<S: Store> Restore<S> {
@@ -43,125 +33,73 @@ impl<S: Store> Restore<S> {
             return Ok(None);
         };
         if self.order.conflict == Conflict::Skip
-            && self.order.found == Found::Occupied
+            && self.found == Found::Occupied
             && self.stands(&row).await?
         {
             self.order.tally.count(|entries| entries.skipped += 1);
             return Ok(None);
         }
-        let mut fault = None;
-        for _ in 0..FETCHES_MAX {
-            match self.fetch_once(&row, &pin).await? {
-                Ok(first) => return Ok(first),
-                Err(Fault::Target(error)) if error.is_full() => return Err(of_target(&error)),
+        let mut fetches = 1;
+        loop {
+            match self.fetch_once(&row, &pin).await {
+                Ok(first) => return Ok(Some(first)),
                 Err(Fault::Target(error)) => {
                     self.judge(&row.path, Err(error))?;
                     return Ok(None);
                 }
-                Err(Fault::Store(error)) if !error.is_retryable() => {
-                    fault = Some(error.to_string());
-                    break;
+                Err(Fault::Original(fault)) if fault.may_pass() && fetches < FETCHES_MAX => {
+                    fetches += 1;
                 }
-                Err(Fault::Store(error)) => fault = Some(error.to_string()),
-                Err(Fault::Content) => {
-                    fault = Some("the stored bytes are not what was recorded".to_owned());
+                Err(Fault::Original(fault)) => {
+                    self.order.tally.fail(&row.path, fault.told()?);
+                    return Ok(None);
                 }
             }
         }
-        self.order.tally.fail(&row.path, fault.unwrap_or_default());
-        Ok(None)
     }
 
     async fn stands(self: &Arc<Self>, row: &Row) -> Result<bool, Failure> {
         let (restore, path) = (self.clone(), row.path.clone());
         blocking(move || {
-            let standing = restore
-                .order
-                .target
-                .stat(&path)
-                .map_err(|error| of_target(&error))?;
-            Ok(standing.is_some())
+            let standing = restore.target.stat(&path);
+            Ok(standing.map_err(|error| of_target(&error))?.is_some())
         })
         .await
     }
 
-    async fn fetch_once(
-        self: &Arc<Self>,
-        row: &Row,
-        pin: &Pin,
-    ) -> Result<Result<Option<FirstName>, Fault>, Failure> {
-        let request = Get {
-            bucket: pin.bucket.clone(),
-            key: pin.key.clone(),
-            version: Some(pin.version.clone()),
-            range: None,
-        };
-        let body = match self.store.read(request).await {
-            Ok(body) => body,
-            Err(error) => return Ok(Err(Fault::Store(error))),
-        };
+    async fn fetch_once(self: &Arc<Self>, row: &Row, pin: &Pin) -> Result<FirstName, Fault> {
+        let original = Original::open(&*self.store, row, pin).await?;
         let (restore, path) = (self.clone(), row.path.clone());
         let draft = blocking(move || {
             restore.make_way(&path)?;
-            Ok(restore.order.target.create_file(&path))
-        })
-        .await?;
-        let draft = match draft {
-            Ok(draft) => draft,
-            Err(error) => return Ok(Err(Fault::Target(error))),
-        };
-        match self.write_body(row, pin, draft, body).await? {
-            Ok((draft, sha256)) if sha256 == pin.sha256.0 => self.place(row, pin, draft).await,
-            Ok(_) => Ok(Err(Fault::Content)),
-            Err(fault) => Ok(Err(fault)),
-        }
+            Ok(restore.target.create_file(&path))
+        });
+        let draft = draft.await?.map_err(Fault::Target)?;
+        let draft = self.write_content(original, pin, draft).await?;
+        self.place(row, pin, draft).await
     }
 
-    /// Unpacks and writes what arrives, and hashes it in the same pass.
-    async fn write_body(
+    /// Writes the content as it comes, and verifies all of it.
+    async fn write_content(
         &self,
-        row: &Row,
+        mut original: Original,
         pin: &Pin,
-        draft: FileDraft,
-        mut body: Body,
-    ) -> Result<Result<(FileDraft, [u8; 32]), Fault>, Failure> {
-        let algorithm = pin.compressed.map(|packed| packed.algorithm);
-        let content = Content {
-            draft,
-            hash: Sha256::new(),
-            left: row.identity.size,
-            written: 0,
-            fault: None,
-        };
-        let Ok(mut decoder) = Decoder::new(algorithm, content) else {
-            return Ok(Err(Fault::Content));
-        };
+        mut draft: FileDraft,
+    ) -> Result<FileDraft, Fault> {
         loop {
-            let (pieces, is_end) = match gather(&mut body).await {
-                Ok(gathered) => gathered,
-                Err(error) => return Ok(Err(Fault::Store(error))),
-            };
-            let unpacked = blocking(move || {
-                let mut is_whole = pieces.iter().all(|piece| decoder.write(piece).is_ok());
-                is_whole = is_whole && (!is_end || decoder.end().is_ok());
-                Ok((decoder, is_whole))
-            });
-            let is_whole;
-            (decoder, is_whole) = unpacked.await?;
-            let content = decoder.out();
-            self.order
-                .tally
-                .add_bytes(std::mem::take(&mut content.written));
-            if !is_whole {
-                let fault = content.fault.take();
-                return Ok(Err(fault.map_or(Fault::Content, Fault::Target)));
+            let piece = original.next(WRITE_BYTES).await?;
+            if piece.is_empty() {
+                break;
             }
-            if is_end {
-                let ended = decoder.into_inner();
-                return Ok(ended
-                    .map(|content| (content.draft, content.hash.finalize().into()))
-                    .map_err(|_| Fault::Content));
-            }
+            let size_bytes = piece.len() as u64;
+            let write = blocking(move || Ok(draft.write(&piece).map(|()| draft)));
+            draft = write.await?.map_err(Fault::Target)?;
+            self.order.tally.add_bytes(size_bytes);
+        }
+        if original.holds(pin) {
+            Ok(draft)
+        } else {
+            Err(original::Fault::Content.into())
         }
     }
 
@@ -170,75 +108,36 @@ impl<S: Store> Restore<S> {
         row: &Row,
         pin: &Pin,
         draft: FileDraft,
-    ) -> Result<Result<Option<FirstName>, Fault>, Failure> {
+    ) -> Result<FirstName, Fault> {
         let (restore, row, sha256) = (self.clone(), row.clone(), pin.sha256);
-        blocking(move || {
+        let placed = blocking(move || {
             let unset = draft.set_metadata(&metadata_of(&row));
             let placed = match draft.place(restore.placement()) {
                 Ok(placed) => placed,
-                Err(error) => return Ok(Err(Fault::Target(error))),
+                Err(error) => return Ok(Err(error)),
             };
             for missing in &unset {
                 tracing::debug!(what = ?missing.what, detail = missing.detail, "metadata not set");
             }
             restore.judge(&row.path, Ok(unset))?;
-            let inode = placed.identity.inode;
-            Ok(Ok(Some(FirstName {
+            Ok(Ok(FirstName {
                 path: row.path,
                 sha256,
-                inode,
-            })))
-        })
-        .await
+                inode: placed.identity.inode,
+            }))
+        });
+        placed.await?.map_err(Fault::Target)
     }
 }
 
-/// Content on its way into a file: never more of it than was recorded, however much a few forged
-/// bytes may unpack into.
-struct Content {
-    draft: FileDraft,
-    hash: Sha256,
-    /// How many bytes may still come.
-    left: u64,
-    /// How many came since this was last looked at.
-    written: u64,
-    /// Why the target did not take them.
-    fault: Option<TargetError>,
-}
-
-impl Write for Content {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let size = piece.len() as u64;
-        let Some(left) = self.left.checked_sub(size) else {
-            return Err(io::Error::other("more content than was recorded"));
-        };
-        if let Err(error) = self.draft.write(piece) {
-            self.fault = Some(error);
-            return Err(io::Error::other("the target does not take it"));
-        }
-        self.hash.update(piece);
-        self.left = left;
-        self.written += size;
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+impl From<original::Fault> for Fault {
+    fn from(fault: original::Fault) -> Self {
+        Self::Original(fault)
     }
 }
 
-/// The next pieces of a body, about [`WRITE_BYTES`] of them, and whether they are the last.
-async fn gather(body: &mut Body) -> Result<(Vec<Bytes>, bool), StoreError> {
-    let (mut pieces, mut size) = (Vec::new(), 0);
-    while size < WRITE_BYTES {
-        match body.next().await {
-            Some(piece) => {
-                let piece = piece?;
-                size += piece.len();
-                pieces.push(piece);
-            }
-            None => return Ok((pieces, true)),
-        }
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Self::Original(original::Fault::Ended(failure))
     }
-    Ok((pieces, false))
 }

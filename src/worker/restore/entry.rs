@@ -113,7 +113,7 @@ impl<S: Store> Restore<S> {
         let restore = self.clone();
         blocking(move || {
             let placement = restore.placement();
-            let target = &restore.order.target;
+            let target = &restore.target;
             restore.make_way(&row.path)?;
             let made = target.make_hard_link(&row.path, &first.path, first.inode, placement);
             restore.judge(&row.path, made.map(|()| Vec::new()))
@@ -124,7 +124,7 @@ impl<S: Store> Restore<S> {
     /// Directories, links and pipes. Devices and sockets are counted and not made.
     async fn write_other(self: Arc<Self>, row: Row) -> Result<(), Failure> {
         blocking(move || {
-            let (target, placement) = (&self.order.target, self.placement());
+            let (target, placement) = (&self.target, self.placement());
             let metadata = metadata_of(&row);
             self.make_way(&row.path)?;
             let made = match row.identity.kind {
@@ -144,9 +144,9 @@ impl<S: Store> Restore<S> {
     }
 
     fn make_directory(&self, path: &[u8]) -> Result<(), TargetError> {
-        self.order.target.make_directory(path, self.placement())?;
-        if self.order.found == Found::Occupied {
-            self.order.target.remove_leftovers(path)?;
+        self.target.make_directory(path, self.placement())?;
+        if self.found == Found::Occupied {
+            self.target.remove_leftovers(path)?;
         }
         Ok(())
     }
@@ -161,10 +161,7 @@ impl<S: Store> Restore<S> {
             return Ok(());
         }
         for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
-            let directory = self
-                .order
-                .target
-                .make_directory(&path[..at], self.placement());
+            let directory = self.target.make_directory(&path[..at], self.placement());
             match directory {
                 Ok(_) => {}
                 Err(error) if error.is_full() => return Err(of_target(&error)),
@@ -214,6 +211,8 @@ pub(super) async fn blocking<R: Send + 'static>(
     })?
 }
 
-fn ended_well(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {
+pub(super) fn ended_well(
+    ended: Result<Result<(), Failure>, tokio::task::JoinError>,
+) -> Result<(), Failure> {
     ended.map_err(|error| Failure::new(Reason::Internal, format!("a task ended: {error}")))?
 }

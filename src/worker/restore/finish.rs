@@ -39,11 +39,7 @@ impl<S: Store> Restore<S> {
                 restore.close(&path, &metadata);
             }
             restore.close_root(&root);
-            restore
-                .order
-                .target
-                .sync()
-                .map_err(|error| of_target(&error))
+            restore.target.sync().map_err(|error| of_target(&error))
         })
         .await
     }
@@ -68,7 +64,7 @@ impl<S: Store> Restore<S> {
     }
 
     fn close(&self, path: &[u8], metadata: &Metadata) {
-        match self.order.target.set_directory_metadata(path, metadata) {
+        match self.target.set_directory_metadata(path, metadata) {
             Ok(unset) if unset.is_empty() => {}
             Ok(_) => self
                 .order
@@ -82,7 +78,7 @@ impl<S: Store> Restore<S> {
 
     /// The root was not made by the restore where something was in it: then it stays as it is.
     fn close_root(&self, root: &Root) {
-        let is_ours = match self.order.found {
+        let is_ours = match self.found {
             Found::Absent | Found::Empty => true,
             Found::Occupied => self.order.conflict == Conflict::Overwrite,
         };

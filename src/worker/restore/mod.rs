@@ -1,4 +1,4 @@
-//! Restore: from a restore point to a directory.
+//! Restore: from a restore point to a directory, or to a bucket (see [`into_bucket`]).
 //!
 //! ```text
 //! find     the restore point, by time or by run
@@ -12,9 +12,11 @@
 //! whole files and temporaries; the next one into the same directory removes the latter, and
 //! with `Skip` goes on where the first one ended.
 
+mod bucket;
 mod content;
 mod entry;
 mod finish;
+mod original;
 mod survey;
 mod tally;
 
@@ -34,10 +36,14 @@ use crate::api::restore::RestoreReport;
 use crate::plan::filter::{Filter, Verdict};
 use crate::plan::location::Location;
 use crate::plan::words::size;
+pub use bucket::{Bucket, into_bucket};
 pub use tally::Tally;
 
 /// How many files are fetched at once.
 const FILES_IN_FLIGHT: usize = 8;
+
+/// How often a file whose bytes are not what was recorded is fetched again.
+const FETCHES_MAX: u32 = 3;
 
 /// What happens where something stands in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +67,6 @@ pub struct Order {
     pub filter: Filter,
     /// Whether that is all of them.
     pub is_whole: bool,
-    /// Where to.
-    pub target: Target,
-    /// What the target was when it was opened.
-    pub found: Found,
     /// What happens where something stands in the way.
     pub conflict: Conflict,
     /// How it is asked to end early.
@@ -73,16 +75,26 @@ pub struct Order {
     pub tally: Arc<Tally>,
 }
 
-/// Restores, and answers with a report, whatever happens.
-pub async fn run<S: Store>(order: Order, store: Arc<S>) -> RestoreReport {
+/// Restores into a directory, and answers with a report, whatever happens. `found` is what the
+/// target was when it was opened.
+pub async fn into_directory<S: Store>(
+    order: Order,
+    store: Arc<S>,
+    target: Target,
+    found: Found,
+) -> RestoreReport {
     let tally = order.tally.clone();
-    let found = find_point(&order, &*store).await;
-    let (point, commit) = match found {
-        Ok(found) => found,
+    let (point, commit) = match find_point(&order, &*store).await {
+        Ok(point) => point,
         Err(failure) => return tally.failed(None, &failure),
     };
-    let way = Mutex::default();
-    let restore = Arc::new(Restore { order, store, way });
+    let restore = Arc::new(Restore {
+        order,
+        store,
+        target,
+        found,
+        way: Mutex::default(),
+    });
     match restore.run(&commit).await {
         Ok(()) => tally.ended(point),
         Err(failure) => tally.failed(Some(point), &failure),
@@ -100,30 +112,26 @@ async fn find_point<S: Store>(order: &Order, store: &S) -> Result<(RestorePoint,
     Ok((point, commit))
 }
 
-/// One restore, and everything it works with.
-struct Restore<S> {
-    order: Order,
-    store: Arc<S>,
-    /// The directory that the way was made to last: entries come directory by directory.
-    way: Mutex<Vec<u8>>,
-}
-
-impl<S: Store> Restore<S> {
-    async fn run(self: &Arc<Self>, commit: &Commit) -> Result<(), Failure> {
-        self.check_room(commit)?;
-        if self.order.found == Found::Occupied {
-            self.survey(commit).await?;
-        }
-        self.write(commit).await?;
-        self.check_found()?;
-        self.finish(commit).await
+impl Order {
+    /// The rows that are to be restored. Of a directory that only leads to others, the row counts
+    /// where something beneath it is selected: it is made when that is.
+    fn select(&self, batch: &Batch) -> Vec<usize> {
+        (0..batch.len())
+            .filter(|index| {
+                let is_directory = batch.kind(*index) == Kind::Directory;
+                match self.filter.verdict(batch.path(*index), is_directory) {
+                    Verdict::Take => true,
+                    Verdict::Enter | Verdict::Leave => false,
+                }
+            })
+            .collect()
     }
 
     /// Refuses to call it a success that what was asked for is not there.
     fn check_found(&self) -> Result<(), Failure> {
-        let (entries, _) = self.order.tally.counts();
-        let found = entries.restored + entries.skipped + entries.failed + entries.special;
-        if self.order.is_whole || found > 0 {
+        let (entries, _) = self.tally.counts();
+        let done = entries.restored + entries.skipped + entries.failed;
+        if self.is_whole || done + entries.special + entries.left_out > 0 {
             return Ok(());
         }
         Err(Failure::new(
@@ -131,10 +139,33 @@ impl<S: Store> Restore<S> {
             "nothing in this restore point is included: see what it holds with backstay ls",
         ))
     }
+}
+
+/// One restore into a directory, and everything it works with.
+struct Restore<S> {
+    order: Order,
+    store: Arc<S>,
+    target: Target,
+    /// What the target was when it was opened.
+    found: Found,
+    /// The directory that the way was made to last: entries come directory by directory.
+    way: Mutex<Vec<u8>>,
+}
+
+impl<S: Store> Restore<S> {
+    async fn run(self: &Arc<Self>, commit: &Commit) -> Result<(), Failure> {
+        self.check_room(commit)?;
+        if self.found == Found::Occupied {
+            self.survey(commit).await?;
+        }
+        self.write(commit).await?;
+        self.order.check_found()?;
+        self.finish(commit).await
+    }
 
     /// Refuses before the first write what cannot end well.
     fn check_room(&self, commit: &Commit) -> Result<(), Failure> {
-        let Ok(capacity) = self.order.target.capacity() else {
+        let Ok(capacity) = self.target.capacity() else {
             return Ok(());
         };
         if !self.order.is_whole || capacity.free_bytes >= commit.totals.bytes {
@@ -162,24 +193,10 @@ impl<S: Store> Restore<S> {
         for reference in &commit.segments {
             self.order.stop.check()?;
             let batch = read_segment(&*self.store, &self.order.location, reference).await?;
-            let selected = self.select(&batch);
+            let selected = self.order.select(&batch);
             take(Arc::new(batch), selected).await?;
         }
         Ok(())
-    }
-
-    /// The rows that are to be restored. Of a directory that only leads to others, the row counts
-    /// where something beneath it is selected: it is made when that is.
-    fn select(&self, batch: &Batch) -> Vec<usize> {
-        (0..batch.len())
-            .filter(|index| {
-                let is_directory = batch.kind(*index) == Kind::Directory;
-                match self.order.filter.verdict(batch.path(*index), is_directory) {
-                    Verdict::Take => true,
-                    Verdict::Enter | Verdict::Leave => false,
-                }
-            })
-            .collect()
     }
 
     fn placement(&self) -> Placement {

@@ -10,9 +10,6 @@ use crate::api::catalog::{Commit, Kind};
 use crate::api::outcome::Reason;
 use crate::worker::failure::Failure;
 
-/// How many conflicts a message names.
-const NAMED_MAX: usize = 10;
-
 impl<S: Store> Restore<S> {
     /// Looks at every name that will be written. What stands there is a conflict, unless both are
     /// directories. With `Skip` nothing is one; with `Overwrite` only a directory that would have
@@ -26,10 +23,12 @@ impl<S: Store> Restore<S> {
             async move { restore.survey_rows(batch, selected).await }
         })
         .await?;
-        match self.order.tally.conflicting() {
-            0 => Ok(()),
-            count => Err(self.refused(count)),
-        }
+        self.order.tally.check_conflicts(match self.order.conflict {
+            Conflict::Fail => "choose an empty directory, or --conflict overwrite or skip",
+            Conflict::Overwrite | Conflict::Skip => {
+                "a directory stands where a file belongs: move it away"
+            }
+        })
     }
 
     async fn survey_rows(
@@ -40,11 +39,7 @@ impl<S: Store> Restore<S> {
         let looked = tokio::task::spawn_blocking(move || {
             for index in selected {
                 let path = batch.path(index);
-                let standing = self
-                    .order
-                    .target
-                    .stat(path)
-                    .map_err(|error| of_target(&error))?;
+                let standing = self.target.stat(path).map_err(|error| of_target(&error))?;
                 let Some(standing) = standing else {
                     continue;
                 };
@@ -64,37 +59,6 @@ impl<S: Store> Restore<S> {
         looked
             .await
             .map_err(|error| Failure::new(Reason::Internal, error.to_string()))?
-    }
-
-    fn refused(&self, count: u64) -> Failure {
-        let report = self
-            .order
-            .tally
-            .failed(None, &Failure::new(Reason::TargetConflict, ""));
-        let named: Vec<&str> = report
-            .conflicts
-            .iter()
-            .take(NAMED_MAX)
-            .map(String::as_str)
-            .collect();
-        let remedy = match self.order.conflict {
-            Conflict::Fail => "choose an empty directory, or --conflict overwrite or skip",
-            Conflict::Overwrite | Conflict::Skip => {
-                "a directory stands where a file belongs: move it away"
-            }
-        };
-        Failure::new(
-            Reason::TargetConflict,
-            format!(
-                "{count} entries stand in the way; nothing was written ({remedy}): {}{}",
-                named.join(", "),
-                if count > NAMED_MAX as u64 {
-                    ", …"
-                } else {
-                    ""
-                }
-            ),
-        )
     }
 }
 

@@ -8,6 +8,9 @@ use crate::api::restore::{FailedEntry, NAMED_ENTRIES_MAX, RestoreCounts, Restore
 use crate::plan::key;
 use crate::worker::failure::Failure;
 
+/// How many conflicts a message names.
+const CONFLICTS_NAMED_MAX: usize = 10;
+
 /// What a restore has done so far.
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Sums>);
@@ -56,8 +59,31 @@ impl Tally {
         }
     }
 
-    pub(super) fn conflicting(&self) -> u64 {
-        self.lock().conflicting
+    /// Refuses to write where something stands in the way.
+    pub(super) fn check_conflicts(&self, remedy: &str) -> Result<(), Failure> {
+        let sums = self.lock();
+        let count = sums.conflicting;
+        if count == 0 {
+            return Ok(());
+        }
+        let named: Vec<&str> = sums
+            .conflicts
+            .iter()
+            .take(CONFLICTS_NAMED_MAX)
+            .map(String::as_str)
+            .collect();
+        let more = if count > named.len() as u64 {
+            ", …"
+        } else {
+            ""
+        };
+        let named = named.join(", ");
+        Err(Failure::new(
+            Reason::TargetConflict,
+            format!(
+                "{count} entries stand in the way; nothing was written ({remedy}): {named}{more}"
+            ),
+        ))
     }
 
     pub(super) fn ended(&self, point: RestorePoint) -> RestoreReport {
