@@ -51,7 +51,7 @@ fn main() -> Result<()> {
     let (tree, all) = (Arc::new(tree), Arc::new(all));
     measure("walk on a thread, in batches", || {
         runtime.block_on(async {
-            let mut walking = walk::spawn(Arc::clone(&tree), Arc::clone(&all));
+            let mut walking = walk::spawn(Arc::clone(&tree), Arc::clone(&all), None);
             let mut entries = 0;
             while let Some(batch) = walking.next().await? {
                 entries += batch.len();

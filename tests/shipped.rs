@@ -57,15 +57,21 @@ fn accepts(program: &str, arguments: &[&str], input: &str) {
     }
 }
 
+const UNITS: [&str; 3] = [
+    "backstay@.service",
+    "backstay@.timer",
+    "backstay-follow@.service",
+];
+
 #[test]
 fn systemd_understands_the_units() {
     let directory = tempfile::tempdir().unwrap();
-    for unit in ["backstay@.service", "backstay@.timer"] {
+    for unit in UNITS {
         let text = fs::read_to_string(shipped(&format!("systemd/{unit}"))).unwrap();
         let text = text.replace("/usr/local/bin/backstay", BACKSTAY);
         fs::write(directory.path().join(unit), text).unwrap();
     }
-    for unit in ["backstay@.service", "backstay@.timer"] {
+    for unit in UNITS {
         let unit = directory.path().join(unit);
         accepts("systemd-analyze", &["verify", unit.to_str().unwrap()], "");
     }
@@ -74,14 +80,18 @@ fn systemd_understands_the_units() {
 #[test]
 fn the_units_and_cron_call_the_command_as_it_is() {
     let cron = fs::read_to_string(shipped("cron/backstay")).unwrap();
-    let service = fs::read_to_string(shipped("systemd/backstay@.service")).unwrap();
+    let services = ["backstay@.service", "backstay-follow@.service"];
+    let services =
+        services.map(|unit| fs::read_to_string(shipped(&format!("systemd/{unit}"))).unwrap());
     let in_cron = cron
         .lines()
         .find_map(|line| line.split_once(" root backstay "));
-    let in_service = service
-        .lines()
-        .find_map(|line| line.split_once("ExecStart=/usr/local/bin/backstay "));
-    for (_, arguments) in [in_cron.unwrap(), in_service.unwrap()] {
+    let in_services = services.iter().map(|service| {
+        let mut lines = service.lines();
+        lines.find_map(|line| line.split_once("ExecStart=/usr/local/bin/backstay "))
+    });
+    for line in in_services.chain([in_cron]) {
+        let (_, arguments) = line.unwrap();
         let arguments: Vec<&str> = arguments
             .split(' ')
             .filter(|argument| !argument.starts_with('$') && !argument.contains("/var/log"))

@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::vec;
 
 use bytes::{Buf, Bytes};
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use sha2::Digest;
 use tokio::runtime::Handle;
 
@@ -22,9 +22,13 @@ use super::tree::{Listed, Listing, Names, Stat, Tree};
 use crate::api::catalog::{Identity, Kind, Nanoseconds, Ownership};
 use crate::api::run::BucketOrder;
 use crate::plan::key;
+use crate::plan::named::Named;
 
 /// How often an object is asked for again whose bytes stop coming.
 const RESUMES_MAX: u32 = 3;
+
+/// How many named objects are looked at at once.
+const LOOKS_AT_ONCE: usize = 32;
 
 /// What a restore gives to a file that had no permissions.
 const FILE_MODE: u32 = 0o644;
@@ -55,6 +59,23 @@ impl BucketTree {
 
     fn open(&self, get: Get) -> Result<(Facts, Body), StoreError> {
         self.runtime.block_on(self.store.open_object(get))
+    }
+
+    /// What a key is now; nothing where it is not there.
+    async fn look_at(&self, key: &str) -> Result<Option<Listed>, StoreError> {
+        let name = format!("{}{key}", self.prefix);
+        match self.store.head(&self.name, &name, None).await {
+            Ok(facts) => Ok(listed(&self.prefix, object(name, facts))),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            // Of this one object. Where it is of all, each of them says so.
+            Err(error @ (StoreError::AccessDenied { .. } | StoreError::Refused { .. })) => {
+                Ok(Some(Listed::Unreadable {
+                    path: key.strip_suffix('/').unwrap_or(key).as_bytes().to_vec(),
+                    detail: error.to_string(),
+                }))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn page(&self, start_after: Option<&str>) -> Result<store::Page, StoreError> {
@@ -142,6 +163,25 @@ impl Tree for BucketTree {
             is_last: false,
         };
         Some(Box::new(pages))
+    }
+
+    fn listing_of<'a>(&'a self, named: &'a Named) -> Option<Listing<'a>> {
+        let mut looks = stream::iter(named.keys())
+            .map(|key| self.look_at(key))
+            .buffered(LOOKS_AT_ONCE)
+            .filter_map(async |looked| looked.transpose())
+            .boxed();
+        let next = move || self.runtime.block_on(looks.next());
+        Some(Box::new(std::iter::from_fn(next)))
+    }
+}
+
+fn object(key: String, facts: Facts) -> store::Listed {
+    store::Listed {
+        key,
+        size: facts.size,
+        etag: facts.etag,
+        modified: facts.modified,
     }
 }
 

@@ -5,6 +5,7 @@
 //! What was meant and what was read is decided above; nothing here decides.
 
 use futures::Stream;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use k8s_openapi::api::events::v1::Event;
@@ -15,6 +16,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Client, Resource};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -119,6 +121,24 @@ pub struct Happening {
     pub related: Option<ObjectReference>,
 }
 
+/// A kind that the controller makes objects of.
+pub trait Owned:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    + k8s_openapi::Resource
+    + Clone
+    + Serialize
+    + DeserializeOwned
+    + std::fmt::Debug
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl Owned for CronJob {}
+impl Owned for Deployment {}
+impl Owned for Job {}
+
 /// The API server.
 #[derive(Clone)]
 pub struct Cluster {
@@ -175,60 +195,62 @@ impl Cluster {
         (reader, touched)
     }
 
-    /// The CronJob of this name, if there is one.
-    pub async fn cron_job(
+    /// The object of this kind and name, if there is one.
+    pub async fn find<K: Owned>(
         &self,
         namespace: &str,
         name: &str,
-    ) -> Result<Option<CronJob>, ClusterError> {
-        let api: Api<CronJob> = Api::namespaced(self.client.clone(), namespace);
+    ) -> Result<Option<K>, ClusterError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         api.get_opt(name)
             .await
-            .map_err(failed("get", "CronJob", namespace, name))
+            .map_err(failed("get", K::KIND, namespace, name))
     }
 
-    /// Makes a CronJob what this one says, as far as it says anything.
-    pub async fn apply_cron_job(
+    /// Makes an object what this one says, as far as it says anything.
+    pub async fn apply<K: Owned>(
         &self,
         namespace: &str,
         name: &str,
-        cron_job: &CronJob,
-    ) -> Result<CronJob, ClusterError> {
-        let api: Api<CronJob> = Api::namespaced(self.client.clone(), namespace);
+        object: &K,
+    ) -> Result<K, ClusterError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        api.patch(name, &params, &Patch::Apply(cron_job))
+        api.patch(name, &params, &Patch::Apply(object))
             .await
-            .map_err(failed("apply", "CronJob", namespace, name))
+            .map_err(failed("apply", K::KIND, namespace, name))
     }
 
-    /// Makes a CronJob exactly what this one says; it names the version that it replaces.
-    pub async fn replace_cron_job(
+    /// Makes an object exactly what this one says; it names the version that it replaces.
+    pub async fn replace<K: Owned>(
         &self,
         namespace: &str,
         name: &str,
-        cron_job: &CronJob,
-    ) -> Result<CronJob, ClusterError> {
-        let api: Api<CronJob> = Api::namespaced(self.client.clone(), namespace);
+        object: &K,
+    ) -> Result<K, ClusterError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let params = PostParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PostParams::default()
         };
-        api.replace(name, &params, cron_job)
-            .await
-            .map_err(failed("replace", "CronJob", namespace, name))
+        api.replace(name, &params, object).await.map_err(failed(
+            "replace",
+            K::KIND,
+            namespace,
+            name,
+        ))
     }
 
-    /// Suspends this very CronJob, or lets it go on; everything else about it stays.
-    pub async fn suspend_cron_job(
+    /// Changes a field of this very object's spec; everything else about it stays.
+    pub async fn set_in_spec<K: Owned>(
         &self,
         namespace: &str,
         name: &str,
         uid: &str,
-        suspend: bool,
+        spec: &Value,
     ) -> Result<(), ClusterError> {
-        let api: Api<CronJob> = Api::namespaced(self.client.clone(), namespace);
-        let patch =
-            serde_json::json!({ "metadata": { "uid": uid }, "spec": { "suspend": suspend } });
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let patch = serde_json::json!({ "metadata": { "uid": uid }, "spec": spec });
         let params = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
@@ -236,18 +258,20 @@ impl Cluster {
         api.patch(name, &params, &Patch::Merge(patch))
             .await
             .map(drop)
-            .map_err(failed("suspend", "CronJob", namespace, name))
+            .map_err(failed("patch", K::KIND, namespace, name))
     }
 
-    /// Deletes a CronJob, and with it the runs that are under way. One that is gone is no error.
-    pub async fn delete_cron_job(
+    /// Deletes an object and what it owns, also what is under way. One that is gone is no error.
+    pub async fn delete<K: Owned>(
         &self,
         namespace: &str,
         name: &str,
         uid: &str,
     ) -> Result<(), ClusterError> {
-        self.delete::<CronJob>("CronJob", namespace, name, uid)
-            .await
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let params = DeleteParams::background().preconditions(uid_of(uid));
+        let deleted = api.delete(name, &params).await.map(drop);
+        unless_gone(deleted.map_err(failed("delete", K::KIND, namespace, name)))
     }
 
     /// Makes a Job. One of that name that is there already is no error, whoever made it.
@@ -267,16 +291,6 @@ impl Cluster {
             Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
             Err(error) => Err(failed("create", "Job", namespace, name)(error)),
         }
-    }
-
-    /// Deletes a Job and its pods. One that is gone is no error.
-    pub async fn delete_job(
-        &self,
-        namespace: &str,
-        name: &str,
-        uid: &str,
-    ) -> Result<(), ClusterError> {
-        self.delete::<Job>("Job", namespace, name, uid).await
     }
 
     /// Adds to a Job's labels and annotations.
@@ -364,23 +378,6 @@ impl Cluster {
             Err(error) if error.is_outdated() => Ok(()),
             result => result,
         }
-    }
-
-    async fn delete<K>(
-        &self,
-        kind: &'static str,
-        namespace: &str,
-        name: &str,
-        uid: &str,
-    ) -> Result<(), ClusterError>
-    where
-        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
-        K::DynamicType: Default,
-    {
-        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let params = DeleteParams::background().preconditions(uid_of(uid));
-        let deleted = api.delete(name, &params).await.map(drop);
-        unless_gone(deleted.map_err(failed("delete", kind, namespace, name)))
     }
 
     async fn patch_policy_status(

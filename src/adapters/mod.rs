@@ -18,6 +18,7 @@ pub mod s3;
 mod sdk;
 pub mod segment;
 pub mod sns;
+pub mod sqs;
 pub mod store;
 pub mod target;
 pub mod termination;

@@ -11,6 +11,7 @@ use std::io;
 use super::store::StoreError;
 use crate::api::catalog::{Identity, Nanoseconds, Ownership};
 use crate::plan::key;
+use crate::plan::named::Named;
 
 /// A tree of files. [`Tree::Directory`] and [`Tree::File`] are open descriptors.
 pub trait Tree: Send + Sync + 'static {
@@ -86,6 +87,12 @@ pub trait Tree: Send + Sync + 'static {
     fn listing(&self) -> Option<Listing<'_>> {
         None
     }
+
+    /// The entries that are named, of a tree that can look at single ones; a key that is not there
+    /// any more has none. As [`Tree::listing`] otherwise.
+    fn listing_of<'a>(&'a self, _named: &'a Named) -> Option<Listing<'a>> {
+        self.listing()
+    }
 }
 
 /// The entries of a tree that lists itself. An error ends it.
@@ -100,6 +107,13 @@ pub enum Listed {
         path: Vec<u8>,
         /// Its facts.
         stat: Stat,
+    },
+    /// An entry that cannot be looked at.
+    Unreadable {
+        /// The path.
+        path: Vec<u8>,
+        /// Why.
+        detail: String,
     },
     /// Something that has no place among paths. It stands outside of the order.
     Nameless {

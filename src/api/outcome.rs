@@ -42,7 +42,7 @@ pub enum Reason {
     InvalidSpec,
     /// The Secret, or one of its keys, is missing.
     CredentialsMissing,
-    /// A bucket or the repository does not exist.
+    /// A bucket, a queue or the repository does not exist.
     RepositoryNotFound,
     /// The store refused the identity, or the identity lacks a right.
     AccessDenied,

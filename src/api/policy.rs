@@ -177,6 +177,23 @@ pub struct BucketSource {
     /// account. Default: storage.credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<SourceCredentials>,
+
+    /// Where the bucket's notifications come. Each upload is then copied within seconds, by a worker
+    /// that stays; the schedule makes up for what was not told. Default: the schedule alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<BucketEvents>,
+}
+
+/// The queue to which a bucket's notifications come, directly or by way of SNS or EventBridge.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BucketEvents {
+    /// The URL of the SQS queue, such as https://sqs.eu-south-1.amazonaws.com/123456789012/uploads.
+    #[schemars(
+        length(min = 12, max = 512),
+        regex(pattern = "^https?://[^/]+/[0-9]{12}/[A-Za-z0-9_-]{1,80}$")
+    )]
+    pub queue_url: String,
 }
 
 /// Who the worker is to a source's store.

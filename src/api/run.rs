@@ -80,6 +80,22 @@ pub struct BucketOrder {
     /// Who the worker is to it; as to the storage where this is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<SourceCredentials>,
+    /// The queue that tells of it, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueOrder>,
+}
+
+/// A queue to be followed, with no default left open.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueOrder {
+    /// Its URL.
+    pub url: String,
+    /// Its region.
+    pub region: String,
+    /// Where it is asked; AWS where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
 }
 
 impl BucketOrder {

@@ -27,6 +27,7 @@ pub struct BackupPolicyStatus {
 
     /// Ready: the policy is valid and its CronJobs exist. Healthy: the last run of every source
     /// succeeded. BucketsConfigured, where there are bucketSettings: the buckets are like that.
+    /// EventsFollowed, where a source has bucket.events: its queue is followed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

@@ -1,7 +1,7 @@
 //! `backstay backup`: on a plain host from a policy file, in a pod from the run's order.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use crate::api::outcome::{Outcome, Reason};
 use crate::api::report::RunReport;
 use crate::api::run::RunSpec;
 use crate::plan::cost;
+use crate::plan::named::Named;
 use crate::worker::backup::{self, Order};
 use crate::worker::failure::Failure;
 use crate::worker::notify::Post;
@@ -87,15 +88,37 @@ pub(super) struct BackupArgs {
 }
 
 /// How a run stands to the world around it.
-struct Surroundings {
-    credentials: Credentials,
-    is_pod: bool,
-    prices: Option<Arc<Prices>>,
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub(super) credentials: Credentials,
+    pub(super) is_pod: bool,
+    pub(super) prices: Option<Arc<Prices>>,
+}
+
+/// What tells one run of an order from another.
+#[derive(Clone, Default)]
+pub(super) struct Asked {
+    /// The run's id; a new one where there is none.
+    pub(super) run: Option<String>,
+    /// How long to wait for another run.
+    pub(super) patience: Option<Duration>,
+    /// The keys that it is about, where it is not about all of the source.
+    pub(super) named: Option<Arc<Named>>,
+}
+
+impl BackupArgs {
+    fn asked(&self) -> Asked {
+        Asked {
+            run: self.run_id.clone(),
+            patience: self.wait.map(Duration::from_secs),
+            named: None,
+        }
+    }
 }
 
 pub(super) async fn run(args: BackupArgs) -> Result<u8, Failure> {
     if let Some(path) = &args.run_spec {
-        return Box::pin(run_in_pod(path.clone(), &args)).await;
+        return Box::pin(run_in_pod(path, &args)).await;
     }
     let Some(policy) = args.policy.clone() else {
         return Err(order::invalid("--policy is missing".to_owned()));
@@ -124,10 +147,10 @@ pub(super) async fn run(args: BackupArgs) -> Result<u8, Failure> {
             is_pod: false,
             prices: own_prices.clone().or_else(|| prices_of(&spec)),
         };
-        let report = Box::pin(back_up(spec, surroundings, &args)).await?;
-        tell(&args, &source.name, &report);
+        let report = Box::pin(back_up(spec, surroundings, args.asked())).await?;
+        tell(args.output, &source.name, &report);
         if let Some(metrics) = &metrics
-            && !gave_way(&args, &report)
+            && !gave_way(args.asked().patience, &report)
         {
             metrics.note(&source.name, &report);
         }
@@ -138,27 +161,11 @@ pub(super) async fn run(args: BackupArgs) -> Result<u8, Failure> {
 
 /// In a pod a partial run ends with 0: a restore point was made, and a failed Job would say that
 /// there is none.
-async fn run_in_pod(path: PathBuf, args: &BackupArgs) -> Result<u8, Failure> {
-    let ready = order::read_run_spec(&path).and_then(|spec| {
-        let surroundings = Surroundings {
-            credentials: identity::of_pod(&spec.storage)?,
-            is_pod: true,
-            prices: prices_of(&spec),
-        };
-        Ok((spec, surroundings))
-    });
-    let (spec, surroundings) = match ready {
-        Ok(ready) => ready,
-        Err(failure) => {
-            let run = args.run_id.clone().unwrap_or_default();
-            let reporter = Reporter::new(&run, clock::now(), Arc::default(), last_words);
-            reporter.failed(&failure, BTreeMap::new());
-            return Err(failure);
-        }
-    };
+async fn run_in_pod(path: &Path, args: &BackupArgs) -> Result<u8, Failure> {
+    let (spec, surroundings) = read_in_pod(path, args.run_id.as_deref())?;
     let source = spec.source.clone();
-    let report = Box::pin(back_up(spec, surroundings, args)).await?;
-    tell(args, &source, &report);
+    let report = Box::pin(back_up(spec, surroundings, args.asked())).await?;
+    tell(args.output, &source, &report);
     Ok(if report.outcome == Some(Outcome::Partial) {
         0
     } else {
@@ -166,36 +173,52 @@ async fn run_in_pod(path: PathBuf, args: &BackupArgs) -> Result<u8, Failure> {
     })
 }
 
+/// Reads a pod's order. What is wrong with that are its last words.
+pub(super) fn read_in_pod(
+    path: &Path,
+    run: Option<&str>,
+) -> Result<(RunSpec, Surroundings), Failure> {
+    let ready = order::read_run_spec(path).and_then(|spec| {
+        let surroundings = Surroundings {
+            credentials: identity::of_pod(&spec.storage)?,
+            is_pod: true,
+            prices: prices_of(&spec),
+        };
+        Ok((spec, surroundings))
+    });
+    ready.inspect_err(|failure| {
+        let run = run.unwrap_or_default();
+        let reporter = Reporter::new(run, clock::now(), Arc::default(), last_words);
+        reporter.failed(failure, BTreeMap::new());
+    })
+}
+
 /// What the store of a policy costs: of another one than AWS nothing is known.
-fn prices_of(spec: &RunSpec) -> Option<Arc<Prices>> {
+pub(super) fn prices_of(spec: &RunSpec) -> Option<Arc<Prices>> {
     let is_aws = spec.storage.endpoint.is_none();
     is_aws.then(|| Arc::new(cost::prices()))
 }
 
 /// Runs one backup, up to the last word.
-async fn back_up(
+pub(super) async fn back_up(
     spec: RunSpec,
     surroundings: Surroundings,
-    args: &BackupArgs,
+    asked: Asked,
 ) -> Result<RunReport, Failure> {
-    let run = args
-        .run_id
-        .clone()
-        .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let Asked {
+        run,
+        patience,
+        named,
+    } = asked;
+    let run = run.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let started = clock::now();
     let progress = Arc::new(Progress::default());
+    let (reporter, no_post) = reporter(&run, started, progress.clone(), &spec, &surroundings);
     let Surroundings {
         credentials,
-        is_pod,
         prices,
+        ..
     } = surroundings;
-    let (post, no_post) = post_of(&spec, &credentials);
-    let reporter = Reporter::new(&run, started, progress.clone(), move |report| {
-        if is_pod {
-            last_words(report);
-        }
-    })
-    .telling(post);
     let store = match S3Store::new(&spec.storage, &credentials, Timeouts::default()) {
         Ok(store) => Arc::new(store),
         Err(error) => {
@@ -214,8 +237,9 @@ async fn back_up(
         stop: stop.clone(),
         progress,
         cuts: backup::Cuts::default(),
-        patience: args.wait.map(Duration::from_secs),
+        patience,
         prices,
+        named,
     };
     let report = tokio::select! {
         report = run_on_source(order, store, &credentials, &reporter) => report,
@@ -224,16 +248,56 @@ async fn back_up(
     };
     drop(bar);
     drop(watch);
-    if no_post.is_some() && !gave_way(args, &report) {
+    if no_post.is_some() && !gave_way(patience, &report) {
         reporter.told(Some(false), no_post);
     }
     Ok(reporter.done())
 }
 
+/// Ends a run that cannot begin, and tells so.
+pub(super) async fn refuse(
+    spec: &RunSpec,
+    surroundings: &Surroundings,
+    failure: &Failure,
+) -> RunReport {
+    let run = uuid::Uuid::new_v4().to_string();
+    let (reporter, no_post) = reporter(&run, clock::now(), Arc::default(), spec, surroundings);
+    match S3Store::new(
+        &spec.storage,
+        &surroundings.credentials,
+        Timeouts::default(),
+    ) {
+        Ok(store) => backup::refused(spec, &store, &reporter, failure).await,
+        Err(_) => reporter.failed(failure, BTreeMap::new()),
+    };
+    if no_post.is_some() {
+        reporter.told(Some(false), no_post);
+    }
+    reporter.done()
+}
+
+/// Who keeps a run's report; and why no topic is told, where one should be.
+fn reporter(
+    run: &str,
+    started: jiff::Timestamp,
+    progress: Arc<Progress>,
+    spec: &RunSpec,
+    surroundings: &Surroundings,
+) -> (Reporter, Option<String>) {
+    let (post, no_post) = post_of(spec, &surroundings.credentials);
+    let is_pod = surroundings.is_pod;
+    let reporter = Reporter::new(run, started, progress, move |report| {
+        if is_pod {
+            last_words(report);
+        }
+    });
+    (reporter.telling(post), no_post)
+}
+
 /// Whether a run ended because another one was under way, and was not to wait for that. Then all
 /// is well: how it goes with the source is the other one's to tell.
-fn gave_way(args: &BackupArgs, report: &RunReport) -> bool {
-    args.wait.is_some() && report.reason == Some(Reason::Locked)
+fn gave_way(patience: Option<Duration>, report: &RunReport) -> bool {
+    patience.is_some() && report.reason == Some(Reason::Locked)
 }
 
 /// Runs the order on what its source is: a bucket, or a directory.
@@ -300,14 +364,14 @@ fn last_words(report: &RunReport) {
     }
 }
 
-fn tell(args: &BackupArgs, source: &str, report: &RunReport) {
-    match args.output {
+pub(super) fn tell(output: Output, source: &str, report: &RunReport) {
+    match output {
         Output::Human => output::line(&output::summary(source, report)),
         Output::Json => output::json(report),
     }
 }
 
-fn code(report: &RunReport) -> u8 {
+pub(super) fn code(report: &RunReport) -> u8 {
     report.reason.unwrap_or(Reason::Internal).exit_code()
 }
 

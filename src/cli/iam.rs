@@ -40,6 +40,8 @@ enum Who {
     Restore,
     /// Who sets the buckets up.
     Setup,
+    /// Who backs up and follows the queues of buckets.
+    Events,
     /// Who only sends notices.
     Notify,
 }
@@ -71,6 +73,13 @@ fn allowed(who: Who, policy: &ValidPolicy) -> Result<Value, Failure> {
         Who::Setup => policy.setup.as_ref().map(iam::setup).ok_or_else(|| {
             invalid("--for setup needs spec.bucketSettings, which says what is set".to_owned())
         }),
+        Who::Events => iam::events(&orders).ok_or_else(|| {
+            invalid(
+                "--for events needs a source with bucket.events and no credentials of its own: \
+                 those rights are their owner's"
+                    .to_owned(),
+            )
+        }),
         Who::Notify => iam::notify(&orders).ok_or_else(|| {
             invalid("--for notify needs spec.notifications.sns, which names the topic".to_owned())
         }),
@@ -86,7 +95,7 @@ fn trusted(args: &IamArgs, trust: Trust, policy: &ValidPolicy) -> Result<Value, 
                 .as_ref()
                 .and_then(|setup| setup.settings.credentials.as_ref()),
         ),
-        Who::Worker | Who::Restore | Who::Notify => {
+        Who::Worker | Who::Restore | Who::Events | Who::Notify => {
             ("spec.storage.credentials", policy.credentials.as_ref())
         }
     };

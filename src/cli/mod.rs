@@ -8,6 +8,7 @@ mod controller;
 mod destination;
 mod estimate;
 pub mod exit_codes;
+mod follow;
 mod history;
 mod iam;
 mod identity;
@@ -66,6 +67,8 @@ struct LogArgs {
 enum Verb {
     /// Back up the sources of a policy.
     Backup(backup::BackupArgs),
+    /// Back up a bucket as its queue tells of changes.
+    Follow(follow::FollowArgs),
     /// Bring files back as they were.
     Restore(restore::RestoreArgs),
     /// List the restore points.
@@ -151,6 +154,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
 async fn dispatch(verb: Verb) -> Result<u8, Failure> {
     match verb {
         Verb::Backup(args) => Box::pin(backup::run(args)).await,
+        Verb::Follow(args) => Box::pin(follow::run(args)).await,
         Verb::Restore(args) => restore::run(args).await,
         Verb::Runs(args) => history::runs(args).await,
         Verb::Ls(args) => history::ls(args).await,

@@ -5,8 +5,14 @@ use std::path::PathBuf;
 use crate::adapters::bucket::BucketTree;
 use crate::adapters::credentials::{Credentials, CredentialsError};
 use crate::adapters::s3::{S3Store, Timeouts};
+use crate::adapters::sqs::Queue;
 use crate::api::policy::{SourceCredentials, Storage};
-use crate::api::run::{BucketOrder, SOURCE_CREDENTIALS_DIRECTORY};
+use crate::api::run::{BucketOrder, QueueOrder, SOURCE_CREDENTIALS_DIRECTORY};
+
+/// Makes a client for the queue that tells of a bucket; `storage` is who we are to the storage.
+pub(super) fn open_queue(bucket: &BucketOrder, queue: &QueueOrder, storage: &Credentials) -> Queue {
+    Queue::new(queue, &of_source(bucket.credentials.as_ref(), storage))
+}
 
 /// Makes a client for the bucket; `storage` is who we are to the storage.
 pub(super) fn open_bucket(

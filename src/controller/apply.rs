@@ -5,17 +5,21 @@
 //! and replaced where it differs. What was applied is remembered with the generation that the API
 //! server answered, so that nothing is written while nothing has changed.
 
-use k8s_openapi::api::batch::v1::CronJob;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use kube::ResourceExt;
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::adapters::cluster::ClusterError;
+use crate::adapters::cluster::{ClusterError, Owned};
+use crate::api::policy::Source;
 use crate::plan::health::{Obstacle, ReadyReason};
 use crate::plan::quantity;
 
-use super::build::{Applied, Desired, DesiredCronJob, Prepared};
-use super::context::{AppliedCronJob, Context};
+use super::build::{Applied, Desired, DesiredObject, Prepared};
+use super::context::{AppliedObject, Context};
 use super::labels;
 use super::observe::{Observed, is_controlled_by};
 
@@ -31,148 +35,167 @@ pub(super) async fn apply(
 ) -> Result<(Desired<Applied>, Vec<Obstacle>), ClusterError> {
     let mut obstacles = Vec::new();
     for cron_job in &desired.cron_jobs {
-        if let Some(obstacle) = apply_one(context, observed, cron_job).await? {
-            obstacles.push(obstacle);
-        }
+        obstacles.extend(apply_one(context, observed, &observed.cron_jobs, cron_job).await?);
     }
-    let applied = desired.advance(|cron_job| {
-        !obstacles
-            .iter()
-            .any(|obstacle| obstacle.source == cron_job.source)
-    });
+    for follower in &desired.followers {
+        obstacles.extend(apply_one(context, observed, &observed.followers, follower).await?);
+    }
+    let applied =
+        desired.advance(|source| !obstacles.iter().any(|obstacle| obstacle.source == *source));
     Ok((applied, obstacles))
 }
 
-/// Deletes the CronJobs of sources that the policy has no more. What they backed up stays.
+/// Deletes the CronJobs of sources that the policy has no more, and the followers of those that no
+/// queue tells of. What they backed up stays.
 pub(super) async fn remove_orphans(
     context: &Context,
     observed: &Observed,
 ) -> Result<(), ClusterError> {
-    let sources = &observed.policy.spec.sources;
-    let is_orphan = |cron_job: &CronJob| {
-        let source = cron_job.labels().get(labels::SOURCE);
-        !sources.iter().any(|known| Some(&known.name) == source)
+    let sources = observed.policy.spec.sources.iter();
+    let has_queue = |source: &&Source| {
+        let bucket = source.bucket.as_ref();
+        bucket.is_some_and(|bucket| bucket.events.is_some())
     };
-    for cron_job in observed
-        .cron_jobs
-        .iter()
-        .filter(|cron_job| is_orphan(cron_job))
-    {
-        let (name, uid) = (cron_job.name_any(), cron_job.uid().unwrap_or_default());
-        context
-            .cluster
-            .delete_cron_job(&observed.namespace, &name, &uid)
-            .await?;
-        tracing::info!(cron_job = name, "cron job of a source that is gone deleted");
+    let name = |source: &Source| source.name.clone();
+    let with_runs = sources.clone().map(name).collect();
+    let with_queue = sources.filter(has_queue).map(name).collect();
+    remove_others(context, &observed.cron_jobs, &with_runs).await?;
+    remove_others(context, &observed.followers, &with_queue).await
+}
+
+async fn remove_others<K: Owned>(
+    context: &Context,
+    live: &[Arc<K>],
+    sources: &BTreeSet<String>,
+) -> Result<(), ClusterError> {
+    for object in live {
+        let source = object.labels().get(labels::SOURCE);
+        if source.is_some_and(|source| sources.contains(source)) {
+            continue;
+        }
+        let namespace = object.namespace().unwrap_or_default();
+        let (name, uid) = (object.name_any(), object.uid().unwrap_or_default());
+        context.cluster.delete::<K>(&namespace, &name, &uid).await?;
+        tracing::info!(
+            kind = K::KIND,
+            name,
+            "object of a source that is gone deleted"
+        );
     }
     Ok(())
 }
 
-async fn apply_one(
+async fn apply_one<K: Owned>(
     context: &Context,
     observed: &Observed,
-    desired: &DesiredCronJob,
+    known: &[Arc<K>],
+    desired: &DesiredObject<K>,
 ) -> Result<Option<Obstacle>, ClusterError> {
     let name = desired.name.as_str();
-    let hash = hash(&desired.cron_job);
-    let known = observed
-        .cron_jobs
-        .iter()
-        .find(|cron_job| cron_job.name_any() == name);
-    if known.is_some_and(|live| is_as_applied(context, live, &desired.cron_job, &hash)) {
+    let hash = hash(&desired.object);
+    let known = known.iter().find(|object| object.name_any() == name);
+    if known.is_some_and(|live| is_as_applied(context, &**live, &desired.object, &hash)) {
         return Ok(None);
     }
     // It may be there without our labels, so that the store does not hold it.
-    let live = context.cluster.cron_job(&observed.namespace, name).await?;
+    let live = context.cluster.find::<K>(&observed.namespace, name).await?;
     if let Some(live) = &live
         && !is_controlled_by(live.owner_references(), &observed.uid)
     {
+        let kind = K::KIND;
         return Ok(Some(Obstacle {
             source: desired.source.clone(),
             reason: ReadyReason::NameTaken,
             message: format!(
-                "CronJob {name} exists and is not this policy's; delete it, or rename the source"
+                "{kind} {name} exists and is not this policy's; delete it, or rename the source"
             ),
         }));
     }
     match write(context, observed, desired).await {
         Ok(live) => {
-            let applied = AppliedCronJob {
+            let applied = AppliedObject {
                 desired_hash: hash,
-                generation: live.metadata.generation,
+                generation: live.meta().generation,
             };
             context
                 .applied
                 .set(&live.uid().unwrap_or_default(), applied);
-            tracing::info!(cron_job = name, "cron job applied");
+            tracing::info!(kind = K::KIND, name, "object applied");
             Ok(None)
         }
         Err(error) => refused(desired, error).map(Some),
     }
 }
 
-fn is_as_applied(context: &Context, live: &CronJob, desired: &CronJob, hash: &str) -> bool {
+fn is_as_applied<K: Owned>(context: &Context, live: &K, desired: &K, hash: &str) -> bool {
     let applied = context.applied.get(&live.uid().unwrap_or_default());
     applied.is_some_and(|applied| {
-        applied.desired_hash == hash && applied.generation == live.metadata.generation
+        applied.desired_hash == hash && applied.generation == live.meta().generation
     }) && desired
         .labels()
         .iter()
         .all(|(key, value)| live.labels().get(key) == Some(value))
 }
 
-async fn write(
+async fn write<K: Owned>(
     context: &Context,
     observed: &Observed,
-    desired: &DesiredCronJob,
-) -> Result<CronJob, ClusterError> {
+    desired: &DesiredObject<K>,
+) -> Result<K, ClusterError> {
     let (namespace, name) = (observed.namespace.as_str(), desired.name.as_str());
     let live = context
         .cluster
-        .apply_cron_job(namespace, name, &desired.cron_job)
+        .apply(namespace, name, &desired.object)
         .await?;
-    if is_same_spec(&live, &desired.cron_job) {
+    if is_same_spec(&live, &desired.object) {
         return Ok(live);
     }
     tracing::warn!(
-        cron_job = name,
-        "cron job has what others added; replacing it"
+        kind = K::KIND,
+        name,
+        "object has what others added; replacing it"
     );
-    let exact = CronJob {
-        spec: desired.cron_job.spec.clone(),
-        status: None,
-        ..live
-    };
-    context
-        .cluster
-        .replace_cron_job(namespace, name, &exact)
-        .await
+    let exact = with_spec_of(&live, &desired.object);
+    context.cluster.replace(namespace, name, &exact).await
+}
+
+/// The object as it is there, with what was desired of it.
+fn with_spec_of<K: Owned>(live: &K, desired: &K) -> K {
+    let mut exact = json_of(live);
+    exact["spec"] = json_of(desired)["spec"].take();
+    serde_json::from_value(exact).expect("both are of one kind")
 }
 
 /// What the API server does not accept is told to the user; what may pass is tried again.
-fn refused(desired: &DesiredCronJob, error: ClusterError) -> Result<Obstacle, ClusterError> {
+fn refused<K: Owned>(
+    desired: &DesiredObject<K>,
+    error: ClusterError,
+) -> Result<Obstacle, ClusterError> {
     match error.refusal() {
         Some(words) if error.is_refused() => Ok(Obstacle {
             source: desired.source.clone(),
             reason: ReadyReason::Refused,
-            message: format!("the API server refuses CronJob {}: {words}", desired.name),
+            message: format!(
+                "the API server refuses {} {}: {words}",
+                K::KIND,
+                desired.name
+            ),
         }),
         _ => Err(error),
     }
 }
 
-fn hash(cron_job: &CronJob) -> String {
-    let json = serde_json::to_vec(cron_job).expect("a CronJob is JSON");
-    hex::encode(Sha256::digest(json))
+fn hash(object: &impl Serialize) -> String {
+    hex::encode(Sha256::digest(json_of(object).to_string()))
 }
 
-fn is_same_spec(live: &CronJob, desired: &CronJob) -> bool {
-    let normal = |cron_job: &CronJob| {
-        serde_json::to_value(&cron_job.spec)
-            .map(|spec| normalised("", spec))
-            .unwrap_or_default()
-    };
-    normal(live) == normal(desired)
+fn is_same_spec(live: &impl Serialize, desired: &impl Serialize) -> bool {
+    let normal = |mut object: Value| normalised("", object["spec"].take());
+    normal(json_of(live)) == normal(json_of(desired))
+}
+
+fn json_of(object: &impl Serialize) -> Value {
+    serde_json::to_value(object).expect("an object of the API is JSON")
 }
 
 /// A value without what means the same as its absence, and with quantities as numbers.
@@ -205,6 +228,8 @@ fn is_absent(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::batch::v1::CronJob;
+
     use super::*;
 
     fn cron_job(yaml: &str) -> CronJob {

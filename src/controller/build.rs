@@ -1,4 +1,4 @@
-//! What should exist: a CronJob for each source. Pure, and infallible: what could be refused has
+//! What should exist: a CronJob for each source, and a Deployment for each that a queue tells of. Pure, and infallible: what could be refused has
 //! been found before.
 //!
 //! The pod's template is ours; a policy sets the closed list under `worker` and nothing else. Every
@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{
     CronJob, CronJobSpec, JobSpec, JobTemplateSpec, PodFailurePolicy,
     PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern,
@@ -23,6 +24,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
+use serde::Serialize;
 
 use crate::api::policy::{Credentials, TaintEffect, TolerationOperator};
 use crate::api::run::{CREDENTIALS_DIRECTORY, RUN_SPEC_ANNOTATION, SOURCE_CREDENTIALS_DIRECTORY};
@@ -31,6 +33,7 @@ use crate::plan::placement::GATE;
 use crate::plan::policy::CLAIM_ROOT;
 use crate::plan::worker::{Amounts, ValidWorker};
 
+use super::follow;
 use super::labels;
 use super::observe::Observed;
 use super::run::WorkerOptions;
@@ -70,7 +73,9 @@ const PASSING_EXIT_CODES: [i32; 12] = [23, 24, 40, 41, 42, 43, 44, 45, 46, 47, 4
 /// Objects at a stage: [`Prepared`] when built, [`Applied`] when the API server has them.
 #[derive(Debug)]
 pub(super) struct Desired<Stage> {
-    pub(super) cron_jobs: Vec<DesiredCronJob>,
+    pub(super) cron_jobs: Vec<DesiredObject<CronJob>>,
+    /// Of the sources that a queue tells of.
+    pub(super) followers: Vec<DesiredObject<Deployment>>,
     stage: PhantomData<Stage>,
 }
 
@@ -82,20 +87,23 @@ pub(super) struct Prepared;
 #[derive(Debug)]
 pub(super) struct Applied;
 
-/// A source's CronJob.
+/// What a source has of a kind.
 #[derive(Debug)]
-pub(super) struct DesiredCronJob {
+pub(super) struct DesiredObject<K> {
     pub(super) source: String,
     pub(super) name: CronJobName,
-    pub(super) cron_job: CronJob,
+    pub(super) object: K,
 }
 
 impl<Stage> Desired<Stage> {
     /// The same objects at the next stage, those of them that reached it.
-    pub(super) fn advance<Next>(self, reached: impl Fn(&DesiredCronJob) -> bool) -> Desired<Next> {
-        let cron_jobs = self.cron_jobs.into_iter().filter(reached).collect();
+    pub(super) fn advance<Next>(self, reached: impl Fn(&String) -> bool) -> Desired<Next> {
+        let (mut cron_jobs, mut followers) = (self.cron_jobs, self.followers);
+        cron_jobs.retain(|object| reached(&object.source));
+        followers.retain(|object| reached(&object.source));
         Desired {
             cron_jobs,
+            followers,
             stage: PhantomData,
         }
     }
@@ -107,44 +115,62 @@ pub(super) fn build(
     validated: &Validated,
     options: &WorkerOptions,
 ) -> Desired<Prepared> {
-    let cron_jobs = validated
-        .sources
-        .iter()
-        .map(|source| {
-            let name = CronJobName::new(&observed.name, &source.source.name);
-            let cron_job = cron_job(observed, validated, source, &name, options);
-            DesiredCronJob {
-                source: source.source.name.clone(),
-                name,
-                cron_job,
-            }
+    let sources = validated.sources.iter();
+    let with_queue = sources.clone().filter(|source| {
+        let bucket = source.order.bucket.as_ref();
+        bucket.is_some_and(|bucket| bucket.queue.is_some())
+    });
+    let cron_jobs = sources.map(|source| {
+        let labels = labels::of_source(&observed.name, &source.source.name);
+        desired(observed, source, labels, |metadata| {
+            cron_job(validated, source, metadata, options)
         })
-        .collect();
+    });
+    let followers = with_queue.map(|source| {
+        let labels = labels::of_follower(&observed.name, &source.source.name);
+        desired(observed, source, labels, |metadata| {
+            follow::deployment(validated, source, metadata, options)
+        })
+    });
     Desired {
-        cron_jobs,
+        cron_jobs: cron_jobs.collect(),
+        followers: followers.collect(),
         stage: PhantomData,
     }
 }
 
-fn cron_job(
+/// An object of a source, which is also its policy's.
+fn desired<K>(
     observed: &Observed,
+    source: &OrderedSource,
+    labels: BTreeMap<String, String>,
+    object: impl FnOnce(ObjectMeta) -> K,
+) -> DesiredObject<K> {
+    let name = CronJobName::new(&observed.name, &source.source.name);
+    let owner = observed.policy.controller_owner_ref(&());
+    let metadata = ObjectMeta {
+        name: Some(name.as_str().to_owned()),
+        namespace: Some(observed.namespace.clone()),
+        labels: Some(labels),
+        owner_references: owner.map(|owner| vec![owner]),
+        ..ObjectMeta::default()
+    };
+    DesiredObject {
+        source: source.source.name.clone(),
+        name,
+        object: object(metadata),
+    }
+}
+
+fn cron_job(
     validated: &Validated,
     source: &OrderedSource,
-    name: &CronJobName,
+    metadata: ObjectMeta,
     options: &WorkerOptions,
 ) -> CronJob {
-    let labels = labels::of_source(&observed.name, &source.source.name);
+    let labels = metadata.labels.clone().unwrap_or_default();
     CronJob {
-        metadata: ObjectMeta {
-            name: Some(name.as_str().to_owned()),
-            namespace: Some(observed.namespace.clone()),
-            labels: Some(labels.clone()),
-            owner_references: observed
-                .policy
-                .controller_owner_ref(&())
-                .map(|owner| vec![owner]),
-            ..ObjectMeta::default()
-        },
+        metadata,
         spec: CronJobSpec {
             schedule: source.source.schedule.text().to_owned(),
             time_zone: Some(validated.policy.time_zone.clone()),
@@ -184,22 +210,33 @@ fn job(
         pod_failure_policy: Some(pod_failure_policy(&FATAL_EXIT_CODES)),
         pod_replacement_policy: Some("Failed".to_owned()),
         suspend: Some(false),
-        template: PodTemplateSpec {
-            metadata: Some(ObjectMeta {
-                labels: Some(labels),
-                annotations: Some(BTreeMap::from([(
-                    RUN_SPEC_ANNOTATION.to_owned(),
-                    serde_json::to_string(&source.order).expect("an order is JSON"),
-                )])),
-                ..ObjectMeta::default()
-            }),
-            spec: Some(pod(
-                &validated.policy.worker,
-                &Task::backup(validated, source),
-                options,
-            )),
-        },
+        template: template(
+            &validated.policy.worker,
+            &Task::backup(validated, source),
+            labels,
+            &source.order,
+            options,
+        ),
         ..JobSpec::default()
+    }
+}
+
+/// A pod, and the order that it carries.
+pub(super) fn template(
+    worker: &ValidWorker,
+    task: &Task<'_>,
+    labels: BTreeMap<String, String>,
+    order: &impl Serialize,
+    options: &WorkerOptions,
+) -> PodTemplateSpec {
+    let order = serde_json::to_string(order).expect("an order is JSON");
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(labels),
+            annotations: Some(BTreeMap::from([(RUN_SPEC_ANNOTATION.to_owned(), order)])),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(pod(worker, task, options)),
     }
 }
 
@@ -237,10 +274,10 @@ pub(super) struct Task<'a> {
     pub(super) arguments: &'a [&'a str],
     /// Who it is to the store.
     pub(super) credentials: Option<&'a Credentials>,
-    /// The source that it reads, for which it waits at the gate.
+    /// The source that it reads.
     pub(super) source: Option<&'a OrderedSource>,
-    /// How long an attempt may take.
-    pub(super) active_deadline_seconds: i64,
+    /// How long an attempt may take; without it, it goes on until it is stopped.
+    pub(super) active_deadline_seconds: Option<i64>,
 }
 
 impl<'a> Task<'a> {
@@ -249,18 +286,23 @@ impl<'a> Task<'a> {
             arguments: &["backup", "--run-spec"],
             credentials: validated.policy.credentials.as_ref(),
             source: Some(source),
-            active_deadline_seconds: validated.policy.worker.active_deadline_seconds,
+            active_deadline_seconds: Some(validated.policy.worker.active_deadline_seconds),
         }
+    }
+
+    /// What goes on for ever reads no claim, and waits at no gate.
+    fn goes_on(&self) -> bool {
+        self.active_deadline_seconds.is_none()
     }
 }
 
-pub(super) fn pod(worker: &ValidWorker, task: &Task<'_>, options: &WorkerOptions) -> PodSpec {
+fn pod(worker: &ValidWorker, task: &Task<'_>, options: &WorkerOptions) -> PodSpec {
     let service_account = task
         .credentials
         .and_then(|credentials| credentials.service_account.as_ref())
         .map(|account| account.name.clone());
     PodSpec {
-        active_deadline_seconds: Some(task.active_deadline_seconds),
+        active_deadline_seconds: task.active_deadline_seconds,
         automount_service_account_token: Some(false),
         containers: vec![container(worker, task, options)],
         dns_policy: Some("ClusterFirst".to_owned()),
@@ -269,9 +311,9 @@ pub(super) fn pod(worker: &ValidWorker, task: &Task<'_>, options: &WorkerOptions
         host_network: Some(false),
         host_pid: Some(false),
         node_selector: (!worker.node_selector.is_empty()).then(|| worker.node_selector.clone()),
-        restart_policy: Some("Never".to_owned()),
+        restart_policy: Some(if task.goes_on() { "Always" } else { "Never" }.to_owned()),
         scheduler_name: Some("default-scheduler".to_owned()),
-        scheduling_gates: task.source.map(|_| {
+        scheduling_gates: task.source.filter(|_| !task.goes_on()).map(|_| {
             vec![PodSchedulingGate {
                 name: GATE.to_owned(),
             }]
@@ -526,7 +568,7 @@ mod tests {
             .into_iter()
             .next()
             .expect("one source")
-            .cron_job
+            .object
     }
 
     fn pod_of(cron_job: CronJob) -> PodSpec {

@@ -23,8 +23,8 @@ pub(super) struct Context {
     pub(super) stores: Stores,
     /// How workers are made.
     pub(super) worker: WorkerOptions,
-    /// What was applied last, by the CronJob's UID.
-    pub(super) applied: LastWritten<AppliedCronJob>,
+    /// What was applied last, by the object's UID.
+    pub(super) applied: LastWritten<AppliedObject>,
     /// What was published last, by the policy's UID: a watch may be behind what was written.
     pub(super) published: LastWritten<BackupPolicyStatus>,
     /// What was said last of policies that cannot be read, by UID.
@@ -35,9 +35,9 @@ pub(super) struct Context {
     pub(super) metrics: Arc<ReconcileMetrics>,
 }
 
-/// A CronJob as it was when it was what it should be.
+/// An object as it was when it was what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AppliedCronJob {
+pub(super) struct AppliedObject {
     /// What was desired.
     pub(super) desired_hash: String,
     /// The generation that the API server answered with.

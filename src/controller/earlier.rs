@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::CronJob;
 use kube::ResourceExt;
+use serde_json::json;
 
 use crate::adapters::cluster::ClusterError;
 use crate::plan::due::Order;
@@ -81,7 +82,12 @@ pub(super) async fn carry_out_suspend(
         let (name, uid) = (cron_job.name_any(), cron_job.uid().unwrap_or_default());
         let patched = context
             .cluster
-            .suspend_cron_job(&observed.namespace, &name, &uid, suspend)
+            .set_in_spec::<CronJob>(
+                &observed.namespace,
+                &name,
+                &uid,
+                &json!({"suspend": suspend}),
+            )
             .await;
         match patched {
             Ok(()) => tracing::info!(

@@ -107,6 +107,7 @@ pub(super) fn observed(objects: &[&str]) -> Observed {
     let stores = Stores {
         policies: store_of(objects, "BackupPolicy"),
         cron_jobs: store_of(objects, "CronJob"),
+        followers: store_of(objects, "Deployment"),
         jobs: store_of(objects, "Job"),
         pods: store_of(objects, "Pod"),
         claims: store_of(objects, "PersistentVolumeClaim"),

@@ -8,7 +8,7 @@ pub(super) const POLICY: &str = "backstay.dev/policy";
 /// The source that an object belongs to.
 pub(super) const SOURCE: &str = "backstay.dev/source";
 
-/// What a Job and its pods do: `backup` or `setup`.
+/// What a Job or a Deployment and its pods do: `backup`, `setup` or `follow`.
 pub(super) const VERB: &str = "backstay.dev/verb";
 
 /// How a run ended, on its Job.
@@ -36,9 +36,20 @@ const MANAGED_BY: &str = "backstay-controller";
 /// The verb of a setup.
 pub(super) const SETUP: &str = "setup";
 
-/// The labels of everything that belongs to a source.
+/// The verb of a follower.
+pub(super) const FOLLOW: &str = "follow";
+
+/// The labels of a source's CronJob and its runs.
 pub(super) fn of_source(policy: &str, source: &str) -> BTreeMap<String, String> {
-    let mut labels = of_verb(policy, "backup");
+    with_source(of_verb(policy, "backup"), source)
+}
+
+/// The labels of a source's follower.
+pub(super) fn of_follower(policy: &str, source: &str) -> BTreeMap<String, String> {
+    with_source(of_verb(policy, FOLLOW), source)
+}
+
+fn with_source(mut labels: BTreeMap<String, String>, source: &str) -> BTreeMap<String, String> {
     labels.insert(SOURCE.to_owned(), source.to_owned());
     labels
 }

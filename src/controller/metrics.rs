@@ -16,15 +16,15 @@ use crate::api::status::SourceStatus;
 use crate::http;
 use crate::plan::due;
 use crate::plan::metrics::{
-    self, BUCKET_SETTINGS_DIFFERING, BUILD_INFO, METRICS, Metric, POLICY_READY, RECONCILE_DURATION,
-    RECONCILE_ERRORS, Sample, WAITING,
+    self, BUCKET_SETTINGS_DIFFERING, BUILD_INFO, EVENTS_FOLLOWED, METRICS, Metric, POLICY_READY,
+    RECONCILE_DURATION, RECONCILE_ERRORS, Sample, WAITING,
 };
 use crate::plan::schedule::Owner;
 
 use super::earlier::order_of;
 use super::labels;
 use super::observe::is_controlled_by;
-use super::publish::READY;
+use super::publish::{self, READY};
 use super::stores::Stores;
 
 /// Counts of what the controller itself does.
@@ -147,9 +147,9 @@ impl Families {
     fn add_policy(&self, policy: &BackupPolicy, cron_jobs: &[Arc<CronJob>]) {
         let (namespace, name) = (policy.namespace().unwrap_or_default(), policy.name_any());
         let status = policy.status.clone().unwrap_or_default();
-        let is_ready = status
-            .conditions
-            .iter()
+        let mut conditions = status.conditions.iter();
+        let is_ready = conditions
+            .clone()
             .any(|condition| condition.type_ == READY && condition.status == "True");
         self.set(
             POLICY_READY,
@@ -160,6 +160,11 @@ impl Families {
             let labels = [namespace.as_str(), name.as_str()];
             let differing = f64::from(settings.differing);
             self.set(BUCKET_SETTINGS_DIFFERING, &labels, differing);
+        }
+        let followed = conditions.find(|condition| condition.type_ == publish::EVENTS_FOLLOWED);
+        if let Some(followed) = followed {
+            let is_followed = f64::from(u8::from(followed.status == "True"));
+            self.set(EVENTS_FOLLOWED, &[&namespace, &name], is_followed);
         }
         for source in &policy.spec.sources {
             let of_source = [namespace.as_str(), name.as_str(), source.name.as_str()];
@@ -237,6 +242,7 @@ spec:
 status:
   conditions:
     - {type: Ready, status: 'True', reason: Valid, message: '', lastTransitionTime: '2026-11-01T00:00:00Z'}
+    - {type: EventsFollowed, status: 'True', reason: Following, message: '', lastTransitionTime: '2026-11-01T00:00:00Z'}
   bucketSettings: {job: j, written: 0, differing: 2}
   sources:
     - name: files
@@ -285,6 +291,7 @@ status:
             "backstay_estimated_monthly_cost_dollars{namespace=\"acme\",policy=\"office\",source=\"files\"} 1.23",
             "backstay_waiting{namespace=\"acme\",policy=\"office\",reason=\"ClaimInUse\",source=\"files\"} 1",
             "backstay_bucket_settings_differing{namespace=\"acme\",policy=\"office\"} 2",
+            "backstay_events_followed{namespace=\"acme\",policy=\"office\"} 1",
             "backstay_policy_ready{namespace=\"acme\",policy=\"office\"} 1",
             "backstay_reconcile_errors_total{error=\"Timeout\"} 1",
         ] {

@@ -5,7 +5,7 @@
 //! ```text
 //! observe   what the stores hold about a policy        → Observed    pure
 //! validate  every problem at once                      → Validated   pure
-//! build     a CronJob for each source                  → Desired     pure, infallible
+//! build     CronJobs, and Deployments for queues       → Desired     pure, infallible
 //! apply     applied and compared; orphans removed      → Applied
 //! record    how runs ended, onto their Jobs            decided in plan, carried out here
 //! setup     a Job that sees to the buckets' settings   decided in plan, carried out here
@@ -28,6 +28,7 @@ mod earlier;
 mod events;
 #[cfg(test)]
 mod fixtures;
+mod follow;
 mod labels;
 mod metrics;
 mod observe;

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job, JobCondition};
 use k8s_openapi::api::core::v1::{Affinity, ContainerStatus, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
+use kube::runtime::reflector::Store;
 
 use crate::api::policy::BackupPolicy;
 use crate::api::report::RunReport;
@@ -35,6 +37,10 @@ pub(super) struct Observed {
     pub(super) claims: BTreeMap<String, ObservedClaim>,
     /// The CronJobs that are its own.
     pub(super) cron_jobs: Vec<Arc<CronJob>>,
+    /// The Deployments that are its own.
+    pub(super) followers: Vec<Arc<Deployment>>,
+    /// The pods of those, by source.
+    pub(super) following: BTreeMap<String, Vec<Arc<Pod>>>,
     /// The Jobs of those CronJobs, the oldest first.
     pub(super) runs: Vec<ObservedRun>,
     /// The Jobs that see to the buckets' settings.
@@ -117,13 +123,9 @@ impl Observed {
             .filter(|claim| named.contains(&claim.name_any()))
             .map(|claim| (claim.name_any(), observed_claim(claim, &pods)))
             .collect();
-        let cron_jobs: Vec<Arc<CronJob>> = stores
-            .cron_jobs
-            .state()
-            .into_iter()
-            .filter(|cron_job| is_in(&**cron_job, &namespace))
-            .filter(|cron_job| is_controlled_by(cron_job.owner_references(), &uid))
-            .collect();
+        let cron_jobs = owned_by(&stores.cron_jobs, &namespace, &uid);
+        let followers = owned_by(&stores.followers, &namespace, &uid);
+        let following = following(&name, &pods);
         let owns = |job: &Job| {
             cron_jobs.iter().any(|cron_job| {
                 is_controlled_by(job.owner_references(), &cron_job.uid().unwrap_or_default())
@@ -161,10 +163,41 @@ impl Observed {
             policy: policy.clone(),
             claims,
             cron_jobs,
+            followers,
+            following,
             runs,
             setups,
         }
     }
+}
+
+fn owned_by<K>(store: &Store<K>, namespace: &str, uid: &str) -> Vec<Arc<K>>
+where
+    K: kube::Resource<DynamicType = ()> + Clone,
+{
+    let is_own = |object: &Arc<K>| {
+        is_in(&**object, namespace) && is_controlled_by(object.owner_references(), uid)
+    };
+    store.state().into_iter().filter(is_own).collect()
+}
+
+/// The pods of a policy's followers.
+fn following(policy: &str, pods: &[Arc<Pod>]) -> BTreeMap<String, Vec<Arc<Pod>>> {
+    let mut of_sources: BTreeMap<String, Vec<Arc<Pod>>> = BTreeMap::new();
+    for pod in pods {
+        let has =
+            |label: &str, value: &str| pod.labels().get(label).is_some_and(|found| found == value);
+        if let Some(source) = pod.labels().get(labels::SOURCE)
+            && has(labels::POLICY, policy)
+            && has(labels::VERB, labels::FOLLOW)
+        {
+            of_sources
+                .entry(source.clone())
+                .or_default()
+                .push(pod.clone());
+        }
+    }
+    of_sources
 }
 
 fn is_in(object: &impl ResourceExt, namespace: &str) -> bool {
@@ -437,7 +470,7 @@ fn pod_evidence(run: &str, pod: &Pod) -> PodEvidence {
     }
 }
 
-fn blocked(pod: &Pod, container: Option<&ContainerStatus>) -> Option<Blocked> {
+pub(super) fn blocked(pod: &Pod, container: Option<&ContainerStatus>) -> Option<Blocked> {
     let state = container.and_then(|container| container.state.as_ref());
     let failed = |reason: &str, message: Option<&String>| Blocked {
         reason: WaitReason::PodCreationFailed,

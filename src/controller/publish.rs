@@ -31,6 +31,9 @@ pub(super) const HEALTHY: &str = "Healthy";
 /// The condition that says whether the buckets are like their settings.
 pub(super) const BUCKETS_CONFIGURED: &str = "BucketsConfigured";
 
+/// The condition that says whether queues are followed.
+pub(super) const EVENTS_FOLLOWED: &str = "EventsFollowed";
+
 /// The longest message of a condition, in bytes: the problems of a policy, one after the other.
 const MESSAGE_MAX_BYTES: usize = 4096;
 
@@ -45,6 +48,8 @@ pub(super) struct Findings<'a> {
     pub(super) recorded: &'a Recorded,
     pub(super) waiting: &'a BTreeMap<String, Waiting>,
     pub(super) setup: Setup,
+    /// Whether queues are followed, where there are any.
+    pub(super) following: Option<Verdict>,
     pub(super) now: Timestamp,
 }
 
@@ -58,6 +63,7 @@ pub(super) fn status(findings: Findings<'_>, known: &BackupPolicyStatus) -> Back
         recorded,
         waiting,
         setup,
+        following,
         now,
     } = findings;
     let generation = observed.policy.metadata.generation;
@@ -113,6 +119,7 @@ pub(super) fn status(findings: Findings<'_>, known: &BackupPolicyStatus) -> Back
         conditions: [condition(READY, ready), condition(HEALTHY, healthy)]
             .into_iter()
             .chain(configured)
+            .chain(following.map(|verdict| condition(EVENTS_FOLLOWED, verdict)))
             .collect(),
         bucket_settings,
         last_success_time: oldest(sources.iter().map(|source| source.last_success_time)),
@@ -286,6 +293,7 @@ mod tests {
             recorded: &recorded,
             waiting: &BTreeMap::new(),
             setup: Setup::NotAsked,
+            following: None,
             now: now.parse().expect("a time"),
         };
         status(findings, known)

@@ -17,7 +17,7 @@ use super::context::Context;
 use super::observe::Observed;
 use super::publish::{self, Findings};
 use super::stores::WatchedPolicy;
-use super::{admit, apply, build, earlier, events, record, setup, validate};
+use super::{admit, apply, build, earlier, events, follow, record, setup, validate};
 
 /// How long one look may take: many requests, each of which may be tried several times.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -127,6 +127,7 @@ async fn look_at(
     };
     let earlier = earlier::earlier(&observed, applied.as_ref());
     earlier::carry_out_suspend(context, &observed, &earlier).await?;
+    follow::carry_out_suspend(context, &observed).await?;
     let named: Vec<&str> = earlier
         .iter()
         .map(|earlier| earlier.source.as_str())
@@ -148,6 +149,7 @@ async fn look_at(
         recorded: &recorded,
         waiting,
         setup,
+        following: follow::verdict_of(&observed),
         now,
     };
     let status = publish::status(findings, &known);
@@ -194,11 +196,12 @@ fn forget_gone(context: &Context) {
     context
         .unreadable
         .forget_gone(stores.policies.len(), is_policy);
-    context.applied.forget_gone(stores.cron_jobs.len(), |uid| {
-        stores
-            .cron_jobs
-            .state()
-            .iter()
-            .any(|cron_job| cron_job.uid().as_deref() == Some(uid))
+    let objects = stores.cron_jobs.len() + stores.followers.len();
+    context.applied.forget_gone(objects, |uid| {
+        let has_uid = |object: Option<String>| object.as_deref() == Some(uid);
+        let mut cron_jobs = stores.cron_jobs.state().into_iter();
+        let mut followers = stores.followers.state().into_iter();
+        cron_jobs.any(|object| has_uid(object.uid()))
+            || followers.any(|object| has_uid(object.uid()))
     });
 }

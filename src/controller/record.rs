@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
 use serde_json::json;
 
 use crate::adapters::cluster::ClusterError;
@@ -68,7 +69,7 @@ pub(super) async fn unstick(
         let uid = &run.evidence.run;
         context
             .cluster
-            .delete_job(&observed.namespace, &run.job, uid)
+            .delete::<Job>(&observed.namespace, &run.job, uid)
             .await?;
         tracing::warn!(
             run_id = uid,

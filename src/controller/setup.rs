@@ -4,22 +4,18 @@
 //! makes it. One that is not due any more is deleted, also while it runs: it would set what is no
 //! longer wanted. A Job that has ended stays, as its own record, until the next one is due.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
-use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
 use crate::adapters::cluster::ClusterError;
-use crate::api::run::RUN_SPEC_ANNOTATION;
 use crate::api::setup::SetupSpec;
 use crate::api::status::{BackupPolicyStatus, SetupStatus};
 use crate::plan::health::Verdict;
 use crate::plan::setup;
 
-use super::build::{FATAL_EXIT_CODES, RETRIES, Task, pod, pod_failure_policy};
+use super::build::{FATAL_EXIT_CODES, RETRIES, Task, pod_failure_policy, template};
 use super::context::Context;
 use super::labels;
 use super::observe::{Observed, ObservedSetup};
@@ -93,7 +89,7 @@ async fn remove_others(
     for other in observed.setups.iter().filter(|seen| Some(&seen.job) != due) {
         context
             .cluster
-            .delete_job(&observed.namespace, &other.job, &other.uid)
+            .delete::<Job>(&observed.namespace, &other.job, &other.uid)
             .await?;
         tracing::info!(
             job = other.job,
@@ -149,7 +145,7 @@ fn job(
         arguments: &["bucket", "setup", "--setup-spec"],
         credentials: order.settings.credentials.as_ref(),
         source: None,
-        active_deadline_seconds: ATTEMPT_SECONDS,
+        active_deadline_seconds: Some(ATTEMPT_SECONDS),
     };
     let mut ended_for_good = vec![DRIFT_EXIT_CODE];
     ended_for_good.extend(FATAL_EXIT_CODES);
@@ -172,17 +168,7 @@ fn job(
             backoff_limit: Some(RETRIES),
             pod_failure_policy: Some(pod_failure_policy(&ended_for_good)),
             pod_replacement_policy: Some("Failed".to_owned()),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(labels),
-                    annotations: Some(BTreeMap::from([(
-                        RUN_SPEC_ANNOTATION.to_owned(),
-                        order_json,
-                    )])),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(pod(&validated.policy.worker, &task, options)),
-            },
+            template: template(&validated.policy.worker, &task, labels, order, options),
             ..JobSpec::default()
         }),
         status: None,

@@ -1,4 +1,4 @@
-//! What the controller knows of the cluster: five kinds, kept up to date by watches, and which
+//! What the controller knows of the cluster: six kinds, kept up to date by watches, and which
 //! policies each change concerns.
 //!
 //! Objects are pruned to what is looked at before they are kept: pods are watched in every
@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt, stream};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, PodSpec, PodStatus, Volume};
 use kube::ResourceExt;
@@ -32,6 +33,7 @@ pub(super) type Triggers =
 pub(super) struct Stores {
     pub(super) policies: Store<WatchedPolicy>,
     pub(super) cron_jobs: Store<CronJob>,
+    pub(super) followers: Store<Deployment>,
     pub(super) jobs: Store<Job>,
     pub(super) pods: Store<Pod>,
     pub(super) claims: Store<PersistentVolumeClaim>,
@@ -43,12 +45,14 @@ impl Stores {
         let ours = Some(labels::POLICY);
         let (policies, touched_policies) = cluster.reflect(scope, None, prune_policy);
         let (cron_jobs, touched_cron_jobs) = cluster.reflect(scope, ours, prune_metadata);
+        let (followers, touched_followers) = cluster.reflect(scope, ours, prune_metadata);
         let (jobs, touched_jobs) = cluster.reflect(scope, ours, prune_metadata);
         let (pods, touched_pods) = cluster.reflect(scope, None, prune_pod);
         let (claims, touched_claims) = cluster.reflect(scope, None, prune_metadata);
         let stores = Self {
             policies,
             cron_jobs,
+            followers,
             jobs,
             pods,
             claims,
@@ -58,6 +62,9 @@ impl Stores {
             mapped(touched_policies, |policy| vec![ObjectRef::from_obj(policy)]),
             mapped(touched_cron_jobs, |cron_job| {
                 policy_of(cron_job).into_iter().collect()
+            }),
+            mapped(touched_followers, |follower| {
+                policy_of(follower).into_iter().collect()
             }),
             mapped(touched_jobs, |job| policy_of(job).into_iter().collect()),
             mapped(touched_pods, move |pod| match policy_of(pod) {
@@ -75,6 +82,7 @@ impl Stores {
     pub(super) async fn wait_until_ready(&self) -> Result<(), WriterDropped> {
         self.policies.wait_until_ready().await?;
         self.cron_jobs.wait_until_ready().await?;
+        self.followers.wait_until_ready().await?;
         self.jobs.wait_until_ready().await?;
         self.pods.wait_until_ready().await?;
         self.claims.wait_until_ready().await

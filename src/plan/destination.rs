@@ -96,6 +96,7 @@ pub fn resolve(
         region,
         endpoint,
         credentials: None,
+        queue: None,
     };
     if source::is_own(spec, &place) {
         let message = "is a place of this policy's own backups: give another bucket, or a prefix \
@@ -231,6 +232,7 @@ storage: {region: eu-south-1, endpoint: 'https://minio.example:9000', catalogBuc
             region: "eu-west-1".to_owned(),
             endpoint: None,
             credentials: None,
+            queue: None,
         });
         let asked = Asked {
             url,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::location::{self, Location};
 use super::names::partition;
-use super::place;
+use super::{place, queue};
 use crate::api::policy::{Encryption, Kms};
 use crate::api::run::RunSpec;
 
@@ -60,6 +60,28 @@ pub fn worker(orders: &[RunSpec]) -> Value {
     statements.extend(key(orders, &["kms:Decrypt", "kms:GenerateDataKey"]));
     statements.extend(topic(orders));
     document(&statements)
+}
+
+/// What a worker needs that also follows the queues of its sources; `None` where there are none.
+#[must_use]
+pub fn events(orders: &[RunSpec]) -> Option<Value> {
+    let shared = orders.iter().filter_map(|order| order.bucket.as_ref());
+    let shared = shared.filter(|bucket| bucket.credentials.is_none());
+    let queues: BTreeSet<String> = shared
+        .filter_map(|bucket| queue::arn(bucket.queue.as_ref()?))
+        .collect();
+    if queues.is_empty() {
+        return None;
+    }
+    let mut document = worker(orders);
+    let actions = [
+        "sqs:ChangeMessageVisibility",
+        "sqs:DeleteMessage",
+        "sqs:ReceiveMessage",
+    ];
+    let statements = document["Statement"].as_array_mut()?;
+    statements.push(statement("BackstayQueue", &actions, &queues));
+    Some(document)
 }
 
 /// What whoever restores and lists needs: it reads, files by version. Without the right to list
@@ -294,6 +316,22 @@ bucketSettings:
         check_golden("restore", &restore(&orders));
         check_golden("notify", &notify(&orders).expect("a topic"));
         check_golden("setup", &setup(policy.setup.as_ref().expect("settings")));
+    }
+
+    #[test]
+    fn a_queue_is_followed_and_nobody_else_reads_it() {
+        let url = "https://sqs.eu-south-1.amazonaws.com/123456789012/up";
+        let place = "path: {directory: /srv}";
+        let bucket = format!("bucket: {{name: acme-in, events: {{queueUrl: '{url}'}}}}");
+        let orders = orders(&valid(&POLICY.replace(place, &bucket)));
+        let text = events(&orders).expect("a queue").to_string();
+        assert!(
+            text.contains("arn:aws:sqs:eu-south-1:123456789012:up"),
+            "{text}"
+        );
+        assert!(text.contains("arn:aws:s3:::acme-in/*"), "{text}");
+        assert!(!worker(&orders).to_string().contains("sqs:"));
+        assert_eq!(events(&self::orders(&valid(POLICY))), None);
     }
 
     fn actions(document: &Value) -> Vec<String> {

@@ -83,6 +83,8 @@ metrics! {
     BUCKET_SETTINGS_DIFFERING = "backstay_bucket_settings_differing", "gauge",
         &["namespace", "policy"],
         "Settings of buckets that were not as the policy wants them when they were looked at last.";
+    EVENTS_FOLLOWED = "backstay_events_followed", "gauge", &["namespace", "policy"],
+        "1 if the queues that tell of the policy's buckets are followed, else 0.";
     RECONCILE_DURATION = "backstay_reconcile_duration_seconds", "histogram", &[],
         "How long the controller looked at a policy.";
     RECONCILE_ERRORS = "backstay_reconcile_errors_total", "counter", &["error"],

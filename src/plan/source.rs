@@ -3,7 +3,7 @@
 use super::filter::Filter;
 use super::policy::Place;
 use super::problem::{ProblemKind, Problems};
-use super::{names, storage};
+use super::{names, queue, storage};
 use crate::api::policy::{BackupPolicySpec, BucketSource, PathSource, Source, Storage};
 use crate::api::run::BucketOrder;
 
@@ -121,6 +121,11 @@ fn check_bucket(
     storage::check_endpoint(&format!("{field}.endpoint"), endpoint, place, problems);
     check_credentials(&field, bucket, place, problems);
     let resolved = resolve(spec, bucket);
+    if let Some(queue) = &resolved.queue {
+        let field = format!("{field}.events.queueUrl");
+        storage::check_endpoint(&field, queue.endpoint.as_deref(), place, problems);
+        problems.check(field, &queue.url, queue::check(queue));
+    }
     if is_own(spec, &resolved) {
         let message = "is a bucket of this policy's own: it would back up its own backups; give \
                        another bucket, or a prefix outside of data/, catalog/ and claims/";
@@ -153,12 +158,15 @@ fn check_credentials(field: &str, bucket: &BucketSource, place: Place, problems:
 fn resolve(spec: &BackupPolicySpec, bucket: &BucketSource) -> BucketOrder {
     let (region, endpoint) = (bucket.region.as_deref(), bucket.endpoint.as_deref());
     let (region, endpoint) = store(&spec.storage, region, endpoint);
+    let events = bucket.events.as_ref();
+    let queue = events.map(|events| queue::resolve(&events.queue_url, &region));
     BucketOrder {
         name: bucket.name.clone(),
         prefix: bucket.prefix.clone().unwrap_or_default(),
         region,
         endpoint,
         credentials: bucket.credentials.clone(),
+        queue,
     }
 }
 

@@ -19,7 +19,7 @@ pub fn walk<T: Tree>(tree: &T, spec: &RunSpec, survey: &mut Survey) -> Result<()
     let invalid = |text: String| Failure::new(Reason::InvalidSpec, text);
     let filter = Filter::new(&spec.include, &spec.exclude).map_err(|e| invalid(e.to_string()))?;
     let categories = Categories::new(&spec.categories).map_err(|e| invalid(e.to_string()))?;
-    for walked in walk::entries(tree, &filter).map_err(unreadable)? {
+    for walked in walk::entries(tree, &filter, None).map_err(unreadable)? {
         match walked.map_err(unreadable)? {
             Walked::Entry(entry) => note(&entry, &categories, survey),
             Walked::Unreadable(_) | Walked::Nameless { .. } => survey.add_unreadable(),

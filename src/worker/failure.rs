@@ -4,6 +4,7 @@
 use std::error::Error;
 
 use crate::adapters::credentials::CredentialsError;
+use crate::adapters::sqs::QueueError;
 use crate::adapters::store::StoreError;
 use crate::api::outcome::Reason;
 use crate::api::policy::Storage;
@@ -135,6 +136,22 @@ impl From<StoreError> for Failure {
             ),
             StoreError::ClockSkew => (Reason::ClockSkew, ": set the clock of this host"),
             StoreError::Refused { .. } => (Reason::PreflightRefused, ""),
+        };
+        Self::new(reason, format!("{error}{remedy}"))
+    }
+}
+
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        let (reason, remedy) = match &error {
+            QueueError::QueueGone { .. } => (
+                Reason::RepositoryNotFound,
+                ": create it, or correct the source's bucket.events.queueUrl",
+            ),
+            QueueError::AccessDenied { .. } => (Reason::AccessDenied, ""),
+            QueueError::CredentialsMissing { .. } => (Reason::CredentialsMissing, ""),
+            QueueError::Unavailable { .. } => (Reason::StorageUnavailable, ""),
+            QueueError::Refused { .. } => (Reason::PreflightRefused, ""),
         };
         Self::new(reason, format!("{error}{remedy}"))
     }

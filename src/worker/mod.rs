@@ -10,6 +10,7 @@
 pub mod backup;
 pub mod estimate;
 pub mod failure;
+pub mod follow;
 pub mod head;
 pub mod lease;
 mod memory;

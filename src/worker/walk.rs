@@ -25,6 +25,7 @@ use crate::adapters::store::StoreError;
 use crate::adapters::tree::{Listed, Stat, Tree};
 use crate::api::catalog::Kind;
 use crate::plan::filter::{Filter, Verdict};
+use crate::plan::named::Named;
 
 /// How many entries are sent at once, at most.
 const BATCH_ENTRIES_MAX: usize = 256;
@@ -130,13 +131,15 @@ pub enum WalkError {
     BrokeOff(#[source] tokio::task::JoinError),
 }
 
-/// Walks a tree on a thread of its own.
+/// Walks a tree on a thread of its own; of one that lists itself, only what is named, if anything
+/// is.
 ///
 /// # Cancellation
 /// The thread ends soon after the [`Walking`] is dropped.
-pub fn spawn<T: Tree>(tree: Arc<T>, filter: Arc<Filter>) -> Walking {
+pub fn spawn<T: Tree>(tree: Arc<T>, filter: Arc<Filter>, named: Option<Arc<Named>>) -> Walking {
     let (sender, batches) = mpsc::channel(BATCHES_MAX);
-    let thread = tokio::task::spawn_blocking(move || send(&*tree, &filter, &sender));
+    let thread =
+        tokio::task::spawn_blocking(move || send(&*tree, &filter, named.as_deref(), &sender));
     Walking {
         batches,
         thread: Some(thread),
@@ -175,9 +178,10 @@ impl Walking {
 fn send<T: Tree>(
     tree: &T,
     filter: &Filter,
+    named: Option<&Named>,
     sender: &mpsc::Sender<Vec<Walked>>,
 ) -> Result<(), WalkError> {
-    send_all(entries(tree, filter)?, sender)
+    send_all(entries(tree, filter, named)?, sender)
 }
 
 /// The entries of a tree, as they come; an error ends them.
@@ -187,8 +191,13 @@ fn send<T: Tree>(
 pub fn entries<'a, T: Tree>(
     tree: &'a T,
     filter: &'a Filter,
+    named: Option<&'a Named>,
 ) -> Result<Box<dyn Iterator<Item = Result<Walked, WalkError>> + 'a>, WalkError> {
-    Ok(match tree.listing() {
+    let listing = match named {
+        Some(named) => tree.listing_of(named),
+        None => tree.listing(),
+    };
+    Ok(match listing {
         Some(listing) => Box::new(listing.filter_map(|listed| of_listing(filter, listed))),
         None => Box::new(Walk::new(tree, filter)?.map(Ok)),
     })
@@ -201,6 +210,13 @@ fn of_listing(
 ) -> Option<Result<Walked, WalkError>> {
     let (path, stat) = match listed {
         Ok(Listed::Entry { path, stat }) => (path, stat),
+        Ok(Listed::Unreadable { path, detail }) => {
+            return Some(Ok(Walked::Unreadable(Unreadable {
+                path,
+                is_directory: false,
+                cause: Cause::Failed { detail },
+            })));
+        }
         Ok(Listed::Nameless { name, reason }) => {
             return Some(Ok(Walked::Nameless { name, reason }));
         }

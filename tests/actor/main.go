@@ -29,7 +29,7 @@ func main() {
 	}
 	script, err := os.ReadFile("/source/script")
 	if os.IsNotExist(err) {
-		// A setup has no volume; its script is a key of its Secret.
+		// What has no volume has its script among the keys of its Secret.
 		script, err = os.ReadFile("/backstay/credentials/script")
 	}
 	if err != nil {

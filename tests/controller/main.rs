@@ -5,6 +5,7 @@
 //! becomes of a run and not about backups. They need the test cluster with the definition and the
 //! actor's image: `tests/controller/prepare` sees to both.
 
+mod followers;
 mod outcomes;
 mod placement;
 mod policies;

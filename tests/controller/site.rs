@@ -30,6 +30,7 @@ rules:
   - {apiGroups: [backstay.dev], resources: [backuppolicies/status], verbs: [patch]}
   - {apiGroups: [backstay.dev], resources: [backuppolicies/finalizers], verbs: [update]}
   - {apiGroups: [batch], resources: [cronjobs], verbs: [get, list, watch, create, patch, update, delete]}
+  - {apiGroups: [apps], resources: [deployments], verbs: [get, list, watch, create, patch, update, delete]}
   - {apiGroups: [batch], resources: [jobs], verbs: [get, list, watch, create, patch, delete]}
   - {apiGroups: [''], resources: [pods], verbs: [get, list, watch, patch]}
   - {apiGroups: [''], resources: [pods/eviction], verbs: [create]}

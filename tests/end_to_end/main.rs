@@ -136,6 +136,48 @@ fn a_bucket_is_backed_up_with_keys_of_its_own() {
 }
 
 #[test]
+fn an_upload_is_copied_as_the_queue_tells_of_it() {
+    let stores = Stores::from_environment();
+    let buckets = stores.buckets(&["documents", "photos", "database", "incoming"]);
+    let (topic, queue) = (stores.topic(), stores.queue());
+    Chart::install();
+    let namespace = Namespace::restricted("office");
+    namespace.secret("s3-credentials", &Stores::credentials());
+    let claim = "persistentVolumeClaim: {claimName: office-files}";
+    let incoming = &buckets[3];
+    let bucket = format!("bucket: {{name: {incoming}, events: {{queueUrl: '{queue}'}}}}");
+    namespace.policy(&policy(&stores, &buckets[..3], &topic).replace(claim, &bucket));
+    namespace.wait("backuppolicy/office", "condition=EventsFollowed");
+    let documents = || stores.keys(&buckets[0], "data/");
+    let key = |path: &str| format!("data/{}/office/files/{path}", namespace.name);
+    for name in ["first.txt", "second.txt"] {
+        stores.put(incoming, name, b"content");
+        stores.tell(&queue, "ObjectCreated:Put", incoming, name);
+        eventually(name, || documents().contains(&key(name)));
+    }
+    stores.remove(incoming, "first.txt");
+    stores.tell(
+        &queue,
+        "ObjectRemoved:DeleteMarkerCreated",
+        incoming,
+        "first.txt",
+    );
+    eventually("the deletion", || documents() == [key("second.txt")]);
+    let whole = namespace.run("office", "whole");
+    assert_eq!(whole["files"]["uploaded"], 0, "{whole}");
+    assert_eq!(whole["files"]["unchanged"], 1, "{whole}");
+}
+
+#[track_caller]
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = std::time::Instant::now();
+    while !is_so() {
+        assert!(started.elapsed().as_secs() < 120, "never seen: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(250));
+    }
+}
+
+#[test]
 fn a_missing_secret_and_a_missing_bucket_are_told_with_the_remedy() {
     let stores = Stores::from_environment();
     let buckets = stores.buckets(&["documents", "photos"]);

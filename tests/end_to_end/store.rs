@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// MinIO for the objects, moto for the notices.
 pub(crate) struct Stores {
@@ -114,6 +114,30 @@ impl Stores {
         ];
         self.ask("sns", &subscription);
         topic
+    }
+
+    pub(crate) fn remove(&self, bucket: &str, key: &str) {
+        let delete = self.s3.delete_object().bucket(bucket).key(key);
+        self.runtime.block_on(delete.send()).unwrap();
+    }
+
+    /// A queue of this test alone; answers with its URL.
+    pub(crate) fn queue(&self) -> String {
+        let name = format!("uploads-{}", self.unique);
+        self.ask("sqs", &["Action=CreateQueue", &format!("QueueName={name}")]);
+        format!("{}/123456789012/{name}", self.moto)
+    }
+
+    /// Tells a queue of a key as S3 does.
+    pub(crate) fn tell(&self, queue: &str, event: &str, bucket: &str, key: &str) {
+        let s3 = json!({"bucket": {"name": bucket}, "object": {"key": key}});
+        let record = json!({"eventSource": "aws:s3", "eventName": event, "s3": s3});
+        let message = json!({"Records": [record]});
+        let (queue, body) = (
+            format!("QueueUrl={queue}"),
+            format!("MessageBody={message}"),
+        );
+        self.ask("sqs", &["Action=SendMessage", &queue, &body]);
     }
 
     /// The next message of a topic, as its queue has it.

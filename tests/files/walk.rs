@@ -730,7 +730,7 @@ async fn a_walk_on_its_own_thread_sends_everything_and_then_ends() {
         );
     }
     let tree = Arc::new(open(root.path()));
-    let mut walking = walk::spawn(Arc::clone(&tree), Arc::new(everything()));
+    let mut walking = walk::spawn(Arc::clone(&tree), Arc::new(everything()), None);
     let mut received = Vec::new();
     while let Some(batch) = walking.next().await.unwrap() {
         received.extend(batch);
@@ -746,7 +746,7 @@ async fn a_walk_that_breaks_off_is_never_taken_for_one_that_ended() {
         assert!((call, path) != (Call::Stat, b"d/g"), "on purpose");
         Ok(())
     });
-    let mut walking = walk::spawn(Arc::new(tree), Arc::new(everything()));
+    let mut walking = walk::spawn(Arc::new(tree), Arc::new(everything()), None);
     let error = loop {
         match walking.next().await {
             Ok(Some(_)) => {}
@@ -764,7 +764,7 @@ async fn a_walk_nobody_listens_to_ends() {
         write(root.path(), format!("{index}").as_bytes(), b"");
     }
     let tree = Arc::new(open(root.path()));
-    let mut walking = walk::spawn(Arc::clone(&tree), Arc::new(everything()));
+    let mut walking = walk::spawn(Arc::clone(&tree), Arc::new(everything()), None);
     walking.next().await.unwrap();
     drop(walking);
     // The runtime waits for its threads when it is dropped: a walk that went on would hang here.

@@ -2,17 +2,14 @@
 
 use aws_sdk_sns::config::{Credentials, Region};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::host::Host;
 use crate::interrupted::noise;
 use crate::proxy::Proxy;
+use crate::queue::{moto, sqs};
 use crate::running::Running;
-use crate::store::{minio, variable};
+use crate::store::{REGION, minio};
 use crate::tree::{file, office};
-
-const REGION: &str = "eu-south-1";
 
 /// A topic, and a queue that gets what it is told.
 struct Topic {
@@ -70,10 +67,6 @@ impl Topic {
     }
 }
 
-fn moto() -> String {
-    variable("BACKSTAY_MOTO_ENDPOINT")
-}
-
 async fn subscribed() -> (String, String) {
     let config = aws_sdk_sns::Config::builder()
         .behavior_version_latest()
@@ -90,27 +83,6 @@ async fn subscribed() -> (String, String) {
     let queue_arn = arn.replace(":sns:", ":sqs:");
     subscribe.endpoint(queue_arn).send().await.unwrap();
     (arn, queue["QueueUrl"].as_str().unwrap().to_owned())
-}
-
-/// Asks the queue service, which moto tells from the others by the scope of a signature that it
-/// does not verify.
-async fn sqs(action: &str, body: Value) -> Value {
-    let moto = moto();
-    let address = moto.trim_start_matches("http://");
-    let body = body.to_string();
-    let request = format!(
-        "POST / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-         content-type: application/x-amz-json-1.0\r\nx-amz-target: AmazonSQS.{action}\r\n\
-         authorization: AWS4-HMAC-SHA256 Credential=id/20260101/{REGION}/sqs/aws4_request, \
-         SignedHeaders=host, Signature=none\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    serde_json::from_str(body).unwrap_or(Value::Null)
 }
 
 #[test]

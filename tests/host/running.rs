@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -56,9 +56,12 @@ impl Running {
         assert_eq!(ended.signal(), Some(Signal::KILL.as_raw()), "{ended}");
     }
 
-    pub(crate) fn end(mut self) -> Backup {
-        let child = self.child.take().unwrap();
-        Backup::of(child.wait_with_output())
+    pub(crate) fn end(self) -> Backup {
+        Backup::of(self.output())
+    }
+
+    pub(crate) fn output(mut self) -> std::io::Result<Output> {
+        self.child.take().unwrap().wait_with_output()
     }
 
     /// How a restore ended.

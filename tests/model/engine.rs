@@ -105,6 +105,7 @@ pub(crate) async fn run_unwatched(scene: &Scene, (store, handle): (SimStore, Han
         cuts: scene.cuts,
         patience: None,
         prices: None,
+        named: None,
     };
     backup(order, store, scene.tree.clone()).await
 }

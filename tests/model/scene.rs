@@ -125,6 +125,7 @@ impl Scene {
             cuts: self.cuts,
             patience: None,
             prices: None,
+            named: None,
         };
         let task = tokio::spawn(engine::backup(order, store, self.tree.clone()));
         Running {

@@ -16,16 +16,27 @@ use crate::adapters::tree::Tree;
 use crate::api::catalog::{Commit, Gone, Kind, Pin, Row};
 use crate::api::outcome::Reason;
 use crate::api::report::NotCaptured;
-use crate::plan::choose::{Decision, Journalled, Known, choose};
+use crate::plan::choose::{self, Decision, Journalled, choose};
 use crate::plan::key;
+use crate::plan::named::Named;
 use crate::worker::failure::Failure;
 use crate::worker::walk::{Entry, Unreadable, WalkError, Walked, Walking};
+
+/// What a copy starts from.
+pub(super) struct Known<'a> {
+    pub(super) parent: Option<&'a Commit>,
+    /// Whether what the parent says of files can be trusted.
+    pub(super) trusts_parent: bool,
+    /// The keys that the walk is about, where it is not about all: the parent's other rows stay.
+    pub(super) named: Option<Arc<Named>>,
+}
 
 /// Joins the three streams and passes rows on in order.
 pub(super) struct Merge<S: Store, T: Tree> {
     backup: Arc<Backup<S, T>>,
     session: Arc<Session>,
     trusts_parent: bool,
+    named: Option<Arc<Named>>,
     parent: ParentRows,
     journal: Journal,
     feed: Feed,
@@ -44,16 +55,16 @@ impl<S: Store, T: Tree> Merge<S, T> {
     pub(super) async fn new(
         backup: Arc<Backup<S, T>>,
         session: Arc<Session>,
-        parent: Option<&Commit>,
-        trusts_parent: bool,
+        known: Known<'_>,
         feed: Feed,
     ) -> Result<Self, Failure> {
         let journal = Journal::open(&*backup.store, &backup.location, &session.dead).await?;
         Ok(Self {
             backup,
             session,
-            trusts_parent,
-            parent: ParentRows::new(parent),
+            trusts_parent: known.trusts_parent,
+            named: known.named,
+            parent: ParentRows::new(known.parent),
             journal,
             feed,
             tasks: JoinSet::new(),
@@ -221,8 +232,8 @@ impl<S: Store, T: Tree> Merge<S, T> {
         Ok(())
     }
 
-    /// Passes over the parent's rows before a key: they are gone, or beneath something that
-    /// cannot be read.
+    /// Passes over the parent's rows before a key: they are gone, beneath something that cannot be
+    /// read, or none of what the walk is about.
     async fn advance(&mut self, key: Option<&[u8]>) -> Result<(), Failure> {
         loop {
             let (store, location) = (&*self.backup.store, &self.backup.location);
@@ -234,14 +245,20 @@ impl<S: Store, T: Tree> Merge<S, T> {
                 return Ok(());
             }
             let is_hidden = is_beneath(&self.unreadable, &row_key);
+            let is_asked = self
+                .named
+                .as_ref()
+                .is_none_or(|named| named.contains(&row_key));
             let Some((row, is_last)) = self.parent.take() else {
                 return Ok(());
             };
             self.is_at_boundary = is_last;
             if is_hidden {
                 self.carry_beneath(row).await;
-            } else {
+            } else if is_asked {
                 self.drop_row(&row).await?;
+            } else {
+                self.keep(row).await;
             }
             self.cut_if_due().await;
         }
@@ -279,7 +296,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
             None => None,
         };
         Ok(Journalled {
-            known: Known {
+            known: choose::Known {
                 identity: row.identity,
                 layout: row.layout,
                 flags: row.flags,
@@ -289,7 +306,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
     }
 
     /// What the parent says, as far as it is trusted.
-    fn trusted(&self, mut known: Known) -> Known {
+    fn trusted(&self, mut known: choose::Known) -> choose::Known {
         known.flags.stale |= !self.trusts_parent;
         known
     }

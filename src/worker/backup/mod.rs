@@ -64,6 +64,7 @@ use crate::plan::category::Categories;
 use crate::plan::cost::{self, Survey};
 use crate::plan::filter::Filter;
 use crate::plan::location::Location;
+use crate::plan::named::Named;
 use crate::plan::{compression, head, layout, place};
 use copy::Copied;
 pub use feed::Cuts;
@@ -88,6 +89,8 @@ pub struct Order {
     pub patience: Option<Duration>,
     /// What the store costs, where that is known.
     pub prices: Option<Arc<Prices>>,
+    /// The keys of a bucket that alone are to be looked at; without them, the whole source.
+    pub named: Option<Arc<Named>>,
 }
 
 /// Runs a backup up to the moment when only the notice is owed, and answers with its report,
@@ -159,6 +162,7 @@ struct Backup<S, T> {
     cuts: Cuts,
     patience: Option<Duration>,
     prices: Option<Arc<Prices>>,
+    named: Option<Arc<Named>>,
     /// What was found of the source, and sent of it.
     survey: std::sync::Mutex<Survey>,
     /// Whether a topic is to be told how the run ends.
@@ -178,6 +182,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             cuts,
             patience,
             prices,
+            named,
         } = order;
         let invalid = |text: String| Failure::new(Reason::InvalidSpec, text);
         let filter =
@@ -226,6 +231,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             cuts,
             patience,
             prices,
+            named,
             survey: std::sync::Mutex::new(survey),
             tells,
             newest_ctime: AtomicI64::new(i64::MIN),
@@ -293,7 +299,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         held: &Held,
         ended: Result<RestorePoint, Failure>,
     ) -> RunReport {
-        self.price(reporter, ended.is_ok());
+        self.price(reporter, ended.is_ok() && self.named.is_none());
         let requests = self.requests();
         let (mut report, reason) = match ended {
             Ok(point) => (reporter.ended(&point, requests), None),
@@ -439,7 +445,11 @@ impl<S: Store, T: Tree> Backup<S, T> {
         commit: &Commit,
     ) -> Result<RestorePoint, Failure> {
         let now = self.store.last_answer().unwrap_or(reference.time);
-        let next = head::checked(&held.head, now, Uuid::new_v4());
+        let mut next = head::checked(&held.head, now, Uuid::new_v4());
+        if self.named.is_some() {
+            // Nobody has looked at the rest.
+            next.last_check = held.head.last_check;
+        }
         let next = self.while_telling(next, held);
         *held = swap(&*self.store, &self.location, held, next).await?;
         self.count_totals(commit);

@@ -1,0 +1,134 @@
+//! `backstay follow`: on a plain host from a policy file, in a pod from the run's order.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::backup::{Asked, Surroundings, back_up, code, prices_of, read_in_pod, refuse, tell};
+use super::order::{self, PolicyArgs, invalid};
+use super::stopping::Watch;
+use super::{Output, identity, source};
+use crate::api::outcome::{Outcome, Reason};
+use crate::api::run::RunSpec;
+use crate::plan::event::without_successes;
+use crate::worker::failure::Failure;
+use crate::worker::follow::{Batch, Follower};
+use crate::worker::stop::Stop;
+
+/// Back up a bucket as its queue tells of changes, until asked to stop.
+#[derive(Debug, Args)]
+pub(super) struct FollowArgs {
+    /// The policy: a BackupPolicy as YAML, with a `bucket` source that has `events`.
+    #[arg(
+        long,
+        required_unless_present = "run_spec",
+        conflicts_with = "run_spec"
+    )]
+    policy: Option<PathBuf>,
+
+    /// The name of this host in the catalog. Default: its host name.
+    #[arg(long, env = "BACKSTAY_CLUSTER_NAME")]
+    cluster_name: Option<String>,
+
+    /// The source to follow. It may be left out where the policy has one.
+    #[arg(long, conflicts_with = "run_spec")]
+    source: Option<String>,
+
+    /// The order of a pod, as the controller has written it.
+    #[arg(long)]
+    run_spec: Option<PathBuf>,
+
+    /// How each run's result is written.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {
+    let (mut spec, surroundings) = match &args.run_spec {
+        Some(path) => read_in_pod(path, None)?,
+        None => read_on_host(&args)?,
+    };
+    let Some((bucket, queue)) = spec.bucket.clone().and_then(|bucket| {
+        let queue = bucket.queue.clone()?;
+        Some((bucket, queue))
+    }) else {
+        return Err(invalid(format!(
+            "source {} has no bucket.events: nothing tells of its changes; `backstay backup` looks \
+             for them",
+            spec.source
+        )));
+    };
+    // A message for each upload would be no message. The scheduled runs tell of their success.
+    spec.sns = spec.sns.and_then(without_successes);
+    let queue = source::open_queue(&bucket, &queue, &surroundings.credentials);
+    let follower = Follower::new(queue, bucket);
+    let stop = Stop::default();
+    let _watch = Watch::start(stop.clone(), Duration::MAX)?;
+    loop {
+        let ended = match follower.gather(&stop).await {
+            Ok(batch) => {
+                Box::pin(take(&follower, batch, &spec, &surroundings, args.output)).await?
+            }
+            Err(failure) if failure.reason == Reason::Interrupted => Some(0),
+            Err(failure) => {
+                let report = Box::pin(refuse(&spec, &surroundings, &failure)).await;
+                tell(args.output, &spec.source, &report);
+                Some(code(&report))
+            }
+        };
+        if let Some(code) = ended {
+            return Ok(code);
+        }
+    }
+}
+
+/// Makes a run of a batch, and answers with the exit code where it was the last one. After a failure
+/// it is: its messages come again, and whoever keeps this process running starts it anew, later each
+/// time.
+async fn take(
+    follower: &Follower,
+    batch: Batch,
+    spec: &RunSpec,
+    surroundings: &Surroundings,
+    output: Output,
+) -> Result<Option<u8>, Failure> {
+    let held = follower.hold(&batch);
+    let asked = Asked {
+        named: Some(batch.named.clone()),
+        ..Asked::default()
+    };
+    let report = Box::pin(back_up(spec.clone(), surroundings.clone(), asked)).await?;
+    drop(held);
+    tell(output, &spec.source, &report);
+    match (report.outcome, report.reason) {
+        (Some(Outcome::Succeeded | Outcome::Partial), _) => {
+            follower.done(batch).await?;
+            Ok(None)
+        }
+        (_, Some(Reason::Interrupted)) => {
+            follower.give_up(batch).await;
+            Ok(Some(0))
+        }
+        (Some(Outcome::Failed | Outcome::Unclear) | None, _) => Ok(Some(code(&report))),
+    }
+}
+
+fn read_on_host(args: &FollowArgs) -> Result<(RunSpec, Surroundings), Failure> {
+    let Some(policy) = args.policy.clone() else {
+        return Err(invalid("--policy is missing".to_owned()));
+    };
+    let (_, policy) = PolicyArgs {
+        policy,
+        cluster_name: args.cluster_name.clone(),
+    }
+    .read_for_host()?;
+    let source = order::select_one(&policy, args.source.as_deref())?;
+    let spec = order::for_host(source, None)?;
+    let surroundings = Surroundings {
+        credentials: identity::of_host(),
+        is_pod: false,
+        prices: prices_of(&spec),
+    };
+    Ok((spec, surroundings))
+}

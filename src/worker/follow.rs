@@ -1,0 +1,183 @@
+//! Follow: a queue's messages become ordinary runs of the keys that they name.
+//!
+//! # Consistency
+//! A message is deleted only after the restore point that has what it is about. Before that a crash
+//! costs nothing: messages that were held come again. That they come twice or out of order costs a
+//! look at a key that has not changed; that they do not come at all is made up for by the schedule.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::failure::Failure;
+use super::stop::Stop;
+use crate::adapters::clock;
+use crate::adapters::sqs::{Message, Queue};
+use crate::api::run::BucketOrder;
+use crate::plan::event::{self, Told};
+use crate::plan::named::Named;
+
+/// How long to wait for a first message: as long as one request can.
+const WAIT_SECONDS: u8 = 20;
+
+/// How long after the first message more are gathered.
+const GATHER_WITHIN: Duration = Duration::from_secs(3);
+
+/// How many messages make a batch that waits for no more. A standard queue lets 120,000 be held.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+const MESSAGES_MAX: usize = 5000;
+
+/// How many requests for messages are on their way at once, where there are many.
+const REQUESTS_AT_ONCE: usize = 8;
+
+/// How long messages are held at a time: so long after a crash they come again.
+const HOLD_SECONDS: u16 = 300;
+
+/// When they are held anew.
+const HOLD_AGAIN_AFTER: Duration = Duration::from_mins(2);
+
+/// Messages, and the keys that they name.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The keys, relative to the source's prefix.
+    pub named: Arc<Named>,
+    receipts: Vec<String>,
+}
+
+/// A queue that is followed for a bucket.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    queue: Queue,
+    bucket: BucketOrder,
+}
+
+impl Follower {
+    /// Follows a queue.
+    #[must_use]
+    pub fn new(queue: Queue, bucket: BucketOrder) -> Self {
+        Self { queue, bucket }
+    }
+
+    /// Waits for messages, and gathers those of a few seconds. Those about what lies outside of the prefix
+    /// are deleted; those that are not about the bucket are left to the queue's dead-letter queue.
+    ///
+    /// # Errors
+    /// The queue cannot be read, or a stop was asked for: what was received is given back.
+    pub async fn gather(&self, stop: &Stop) -> Result<Batch, Failure> {
+        loop {
+            let mut messages = self.wait(stop).await?;
+            let since = clock::monotonic();
+            while messages.len() < MESSAGES_MAX && since.elapsed() < GATHER_WITHIN {
+                let more = tokio::select! {
+                    more = self.more() => more,
+                    failure = stop.requested() => Err(failure),
+                };
+                match more {
+                    Ok(more) => messages.extend(more),
+                    Err(failure) => {
+                        self.give_back(messages.into_iter().map(|message| message.receipt))
+                            .await;
+                        return Err(failure);
+                    }
+                }
+            }
+            let (batch, idle) = self.sort(messages);
+            self.queue.delete(&idle).await?;
+            if !batch.named.is_empty() {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// Keeps a batch's messages from coming again, as long as the answer lives.
+    pub fn hold(&self, batch: &Batch) -> AbortOnDropHandle<()> {
+        let (queue, receipts) = (self.queue.clone(), batch.receipts.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(HOLD_AGAIN_AFTER).await;
+                if let Err(error) = queue.hold(&receipts, HOLD_SECONDS).await {
+                    // They come again during the run, and are found to be done.
+                    tracing::warn!(error = %error, "messages not held");
+                }
+            }
+        }))
+    }
+
+    /// Deletes a batch's messages: what they are about is in a restore point.
+    ///
+    /// # Errors
+    /// The queue does not let them be deleted: they come again.
+    pub async fn done(&self, batch: Batch) -> Result<(), Failure> {
+        self.queue.delete(&batch.receipts).await?;
+        let (messages, keys) = (batch.receipts.len(), batch.named.len());
+        tracing::info!(messages, keys, "messages done");
+        Ok(())
+    }
+
+    /// Gives a batch's messages back, for whoever follows the queue next.
+    pub async fn give_up(&self, batch: Batch) {
+        self.give_back(batch.receipts.into_iter()).await;
+    }
+
+    async fn give_back(&self, receipts: impl Iterator<Item = String>) {
+        let receipts: Vec<String> = receipts.collect();
+        if let Err(error) = self.queue.hold(&receipts, 0).await {
+            tracing::debug!(error = %error, "messages come again later");
+        }
+    }
+
+    async fn wait(&self, stop: &Stop) -> Result<Vec<Message>, Failure> {
+        loop {
+            let received = tokio::select! {
+                received = self.queue.receive(WAIT_SECONDS, HOLD_SECONDS) => received?,
+                failure = stop.requested() => return Err(failure),
+            };
+            if !received.is_empty() {
+                return Ok(received);
+            }
+        }
+    }
+
+    /// What comes within a second.
+    async fn more(&self) -> Result<Vec<Message>, Failure> {
+        let requests = (0..REQUESTS_AT_ONCE).map(|_| self.queue.receive(1, HOLD_SECONDS));
+        let received = futures::future::try_join_all(requests)
+            .await
+            .map_err(Failure::from)?;
+        Ok(received.into_iter().flatten().collect())
+    }
+
+    /// A batch of the messages that name keys of the source, and the receipts of those that name none.
+    fn sort(&self, messages: Vec<Message>) -> (Batch, Vec<String>) {
+        let mut named = Named::default();
+        let (mut receipts, mut idle, mut strange) = (Vec::new(), Vec::new(), Vec::new());
+        for message in messages {
+            match event::read(&message.body, &self.bucket.name, &self.bucket.prefix) {
+                Told::Keys(keys) if keys.is_empty() => idle.push(message.receipt),
+                Told::Keys(keys) => {
+                    receipts.push(message.receipt);
+                    for key in keys {
+                        named.insert(key);
+                    }
+                }
+                Told::NotOurs => strange.push(message.id),
+            }
+        }
+        if let Some(message) = strange.first() {
+            tracing::warn!(
+                messages = strange.len(),
+                message,
+                queue = self.queue.url(),
+                "messages are no notifications of this bucket: left to the dead-letter queue"
+            );
+        }
+        tracing::debug!(
+            messages = receipts.len(),
+            keys = named.len(),
+            "batch gathered"
+        );
+        let named = Arc::new(named);
+        (Batch { named, receipts }, idle)
+    }
+}

@@ -1,0 +1,147 @@
+//! Buckets that a queue tells of.
+
+use std::fs;
+
+use backstay::api::outcome::Outcome;
+use backstay::api::report::RunReport;
+
+use crate::host::{DATA, Done, Host};
+use crate::queue::Queue;
+use crate::running::Running;
+use crate::store::minio;
+
+/// A host whose source is a bucket, the bucket's name, and the queue that tells of it.
+fn followed() -> (Host, String, Queue) {
+    let (host, queue) = (Host::new(), Queue::new());
+    let source = host.bucket("incoming");
+    host.store.make_bucket(&source);
+    let place = format!("path: {{directory: {}}}", host.root().display());
+    let url = &queue.url;
+    let bucket = format!("bucket: {{name: {source}, prefix: in/, events: {{queueUrl: '{url}'}}}}");
+    host.write_policy(&minio(), |policy| policy.replace(&place, &bucket));
+    (host, source, queue)
+}
+
+/// The reports of a follower that was asked to stop.
+fn reports(follower: Running) -> Vec<RunReport> {
+    follower.ask_to_stop();
+    let done = Done::of(follower.output());
+    assert_eq!(done.code, 0, "{done:?}");
+    let reports = serde_json::Deserializer::from_str(&done.out).into_iter();
+    reports.map(Result::unwrap).collect()
+}
+
+#[test]
+fn what_is_told_is_copied_and_the_rest_stays_as_it_was() {
+    let (host, source, queue) = followed();
+    for name in ["a.jpg", "b.txt", "c.txt"] {
+        host.store.put(&source, &format!("in/{name}"), b"old");
+    }
+    assert_eq!(host.backup().expect(0).files.uploaded, 3);
+
+    host.store.put(&source, "in/new report.txt", b"new");
+    host.store.put(&source, "in/b.txt", b"changed");
+    host.store.hide(&source, "in/c.txt");
+    // Nobody tells of this one: the next whole run finds it.
+    host.store.put(&source, "in/untold.txt", b"untold");
+    queue.tell("ObjectCreated:Put", &source, "in/new report.txt");
+    queue.tell("ObjectCreated:Put", &source, "in/b.txt");
+    queue.tell("ObjectCreated:Put", &source, "in/b.txt");
+    // Out of order: what became of a key is asked of the bucket.
+    queue.tell("ObjectRemoved:Delete", &source, "in/b.txt");
+    queue.tell("ObjectRemoved:DeleteMarkerCreated", &source, "in/c.txt");
+    queue.tell("ObjectCreated:Put", &source, "elsewhere/x.txt");
+    let mut follower = Running::start(host.command("follow"));
+    follower.wait_until_it_says("messages done");
+    let reports = reports(follower);
+    let [report] = &reports[..] else {
+        panic!("one batch: {reports:#?}");
+    };
+    let files = &report.files;
+    assert_eq!((files.uploaded, files.deleted, files.total), (2, 1, 3));
+    assert_eq!(queue.messages(), 0);
+    let documents = host.bucket("documents");
+    let keys = host.store.keys(&documents, DATA);
+    assert_eq!(
+        keys,
+        [format!("{DATA}b.txt"), format!("{DATA}new report.txt")]
+    );
+    assert_eq!(host.store.get(&documents, &keys[0]), b"changed");
+
+    let whole = host.backup().expect(0);
+    assert_eq!((whole.files.uploaded, whole.files.unchanged), (1, 3));
+}
+
+#[test]
+fn the_first_batch_makes_a_first_run_of_everything() {
+    let (host, source, queue) = followed();
+    for name in ["a.jpg", "b.txt"] {
+        host.store.put(&source, &format!("in/{name}"), b"content");
+    }
+    queue.tell("ObjectCreated:Put", &source, "in/b.txt");
+    let mut follower = Running::start(host.command("follow"));
+    follower.wait_until_it_says("messages done");
+    assert_eq!(reports(follower)[0].files.uploaded, 2);
+}
+
+#[test]
+fn what_is_not_of_the_bucket_is_left_in_the_queue() {
+    let (host, source, queue) = followed();
+    host.store.put(&source, "in/a.txt", b"content");
+    queue.send("hello");
+    queue.tell("ObjectCreated:Put", "another-bucket", "in/a.txt");
+    queue.tell("ObjectCreated:Put", &source, "in/a.txt");
+    let mut follower = Running::start(host.command("follow"));
+    follower.wait_until_it_says("messages done");
+    assert_eq!(reports(follower)[0].outcome, Some(Outcome::Succeeded));
+    assert_eq!(queue.messages(), 2);
+}
+
+#[test]
+fn messages_stay_until_there_is_a_restore_point() {
+    let (host, source, queue) = followed();
+    host.store.put(&source, "in/a.txt", b"content");
+    host.store.suspend_versions(&host.bucket("documents"));
+    queue.tell("ObjectCreated:Put", &source, "in/a.txt");
+    let failed = Done::of(host.command("follow").output());
+    assert_eq!(failed.code, 22, "{failed:?}");
+    assert_eq!(queue.messages(), 1);
+}
+
+#[test]
+fn a_deletion_of_too_much_is_refused_here_too() {
+    let (host, source, queue) = followed();
+    for number in 0..10 {
+        host.store
+            .put(&source, &format!("in/{number}.txt"), b"content");
+    }
+    host.backup().expect(0);
+    for number in 0..8 {
+        let key = format!("in/{number}.txt");
+        host.store.hide(&source, &key);
+        queue.tell("ObjectRemoved:DeleteMarkerCreated", &source, &key);
+    }
+    let refused = Done::of(host.command("follow").output());
+    assert_eq!(refused.code, 27, "{refused:?}");
+    assert_eq!(queue.messages(), 8);
+}
+
+#[test]
+fn a_queue_that_is_not_there_is_named() {
+    let (host, _, queue) = followed();
+    let policy = fs::read_to_string(host.at("policy.yaml")).unwrap();
+    let missing = format!("{}-missing", queue.url);
+    fs::write(host.at("policy.yaml"), policy.replace(&queue.url, &missing)).unwrap();
+    let done = Done::of(host.command("follow").output());
+    assert_eq!(done.code, 20, "{done:?}");
+    let words = format!("queue does not exist: {missing}: create it, or correct");
+    assert!(done.out.contains(&words), "{done:?}");
+}
+
+#[test]
+fn a_source_without_a_queue_cannot_be_followed() {
+    let host = Host::new();
+    let done = Done::of(host.command("follow").output());
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.err.contains("has no bucket.events"), "{done:?}");
+}
