@@ -109,7 +109,7 @@ fn row(number: usize, random: &mut fastrand::Rng) -> Row {
             version,
             etag: format!("\"{:032x}\"", random.u128(..)),
             crc64: random.u64(..),
-            sha256: Sha256(std::array::from_fn(|_| random.u8(..))),
+            sha256: Some(Sha256(std::array::from_fn(|_| random.u8(..)))),
         }),
         path: path.into_bytes(),
         identity: Identity {

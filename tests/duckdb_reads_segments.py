@@ -68,7 +68,8 @@ WRONG = f"""
        OR (bucket IS NULL) <> ({KEY} IS NULL)
        OR (bucket IS NULL) <> (version IS NULL)
        OR (bucket IS NULL) <> (etag IS NULL)
-       OR (bucket IS NULL) <> (sha256 IS NULL)
+       OR (bucket IS NULL AND sha256 IS NOT NULL)
+       OR (encoding IS NOT NULL AND sha256 IS NULL)
        OR (bucket IS NULL) <> (crc64 IS NULL)
        OR encoding NOT IN ('zstd', 'gzip')
        OR (encoding IS NULL) <> (stored_size IS NULL)
@@ -83,7 +84,7 @@ SUMMARY = """
 """
 
 KEYS = f"""
-    SELECT bucket, {KEY}, version, lower(hex(sha256))
+    SELECT bucket, {KEY}, version, coalesce(lower(hex(sha256)), '-')
     FROM segments WHERE bucket IS NOT NULL ORDER BY 1, 2
 """
 

@@ -495,8 +495,9 @@ pub struct Pin {
     pub etag: String,
     /// CRC64NVME of the stored bytes.
     pub crc64: u64,
-    /// SHA-256 of the original content.
-    pub sha256: Sha256,
+    /// SHA-256 of the original content. Absent where the store has copied an object by itself, and
+    /// nobody has seen its bytes: then [`Self::crc64`] is what a restore goes by.
+    pub sha256: Option<Sha256>,
     /// How the object is compressed, where it is.
     pub compressed: Option<Compressed>,
 }

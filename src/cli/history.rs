@@ -190,6 +190,7 @@ fn machine(row: &Row) -> serde_json::Value {
             "key": pin.key,
             "version": pin.version,
             "sha256": pin.sha256,
+            "crc64": format!("{:016x}", pin.crc64),
         })),
     })
 }

@@ -177,7 +177,7 @@ fn pin(world: &World, bucket: &str, path: &[u8], bytes: &[u8]) -> Pin {
         version: written.version,
         etag: written.etag,
         crc64: crc64(bytes),
-        sha256: sha256(bytes),
+        sha256: Some(sha256(bytes)),
         compressed: None,
     }
 }

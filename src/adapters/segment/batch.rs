@@ -21,7 +21,7 @@ pub struct Batch {
     /// Empty where the row pins nothing.
     pub(super) buckets: Words,
     pub(super) crc64s: Vec<u64>,
-    pub(super) sha256s: Vec<[u8; 32]>,
+    pub(super) sha256s: Vec<Option<Sha256>>,
     /// Where the key is `data/<prefix>/<path>`, letter for letter, the prefix.
     pub(super) prefixes: Words,
     /// Empty where the prefix is there.
@@ -120,7 +120,7 @@ impl Batch {
         self.categories.get(index)
     }
 
-    /// Whether a row pins an object. Only then have it a bucket, key, version, `ETag` and digest.
+    /// Whether a row pins an object. Only then have it a bucket, key, version, `ETag` and checksum.
     #[must_use]
     pub fn is_pinned(&self, index: usize) -> bool {
         !self.buckets.get(index).is_empty()
@@ -157,10 +157,10 @@ impl Batch {
             .then(|| text(self.versions.get(index)))
     }
 
-    /// The digest of the original content of a row's object.
+    /// The digest of the original content of a row's object, where it is known.
     #[must_use]
     pub fn sha256(&self, index: usize) -> Option<Sha256> {
-        self.is_pinned(index).then(|| Sha256(self.sha256s[index]))
+        self.sha256s[index]
     }
 
     /// Everything that a row pins.
@@ -172,7 +172,7 @@ impl Batch {
             version: self.version(index)?.to_owned(),
             etag: self.etag(index)?.to_owned(),
             crc64: self.crc64s[index],
-            sha256: self.sha256(index)?,
+            sha256: self.sha256(index),
             compressed: self.compressed[index],
         })
     }
@@ -270,7 +270,7 @@ impl Batch {
         let key = pin.filter(|_| prefix.is_none()).map_or("", |pin| &pin.key);
         self.buckets.push(pin.map_or("", |pin| &pin.bucket));
         self.crc64s.push(pin.map_or(0, |pin| pin.crc64));
-        self.sha256s.push(pin.map_or([0; 32], |pin| pin.sha256.0));
+        self.sha256s.push(pin.and_then(|pin| pin.sha256));
         self.prefixes.push(prefix.unwrap_or_default());
         self.compressed.push(pin.and_then(|pin| pin.compressed));
         self.keys.push(key.as_bytes())?;

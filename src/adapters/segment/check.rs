@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use crate::api::catalog::{Kind, Row};
+use crate::api::catalog::{Compressed, Kind, Row};
 use crate::plan;
 
 use super::error::{SegmentError, bad_value};
@@ -40,6 +40,9 @@ pub(super) fn row(row: &Row, number: usize) -> Result<Vec<u8>, SegmentError> {
         key(pin.key.as_bytes()).map_err(|detail| bad("key", detail))?;
         version(pin.version.as_bytes()).map_err(|detail| bad("version", detail))?;
         etag(pin.etag.as_bytes()).map_err(|detail| bad("etag", detail))?;
+        if pin.sha256.is_none() {
+            without_sha256(pin.compressed).map_err(|detail| bad("sha256", detail))?;
+        }
     }
     link_target(&row.link_target).map_err(|detail| bad("link_target", detail))?;
     xattrs::encode(&row.xattrs).map_err(|detail| bad("xattrs", detail))
@@ -102,6 +105,15 @@ pub(super) fn version(version: &[u8]) -> Result<(), &'static str> {
 /// Whether bytes can be an `ETag`.
 pub(super) fn etag(etag: &[u8]) -> Result<(), &'static str> {
     text(etag, 0, ETAG_MAX_BYTES)
+}
+
+/// Whether content may do without its SHA-256: where its CRC64NVME, which every pin has, is that of
+/// the very content. Of what is compressed it is not, and whoever compressed it has seen its bytes.
+pub(super) fn without_sha256(compressed: Option<Compressed>) -> Result<(), &'static str> {
+    if compressed.is_some() {
+        return Err("is missing");
+    }
+    Ok(())
 }
 
 /// Whether bytes can be what a link points to, or nothing.

@@ -157,6 +157,7 @@ fn read_others(group: &RowGroup<'_>, deciding: Deciding) -> Result<Batch, Segmen
         needed(!bucket.is_empty() && prefix.is_empty(), key).map(drop)
     })?;
     let pinned = |row: usize| !buckets.get(row).is_empty();
+    let compressed = compressed(group, &pinned)?;
     Ok(Batch {
         ownerships: ownerships(group)?,
         categories: words(group, "category", check::category)?,
@@ -166,7 +167,13 @@ fn read_others(group: &RowGroup<'_>, deciding: Deciding) -> Result<Batch, Segmen
                 .map(u64::from_be_bytes)
         })?,
         sha256s: group.collect::<FixedLenByteArrayType, _>("sha256", |row, digest| {
-            needed(pinned(row), digest).and_then(fixed)
+            let Some(digest) = digest else {
+                check::without_sha256(compressed[row])?;
+                return Ok(None);
+            };
+            needed(pinned(row), Some(digest))
+                .and_then(fixed)
+                .map(|digest| Some(Sha256(digest)))
         })?,
         versions: group.strings("version", |row, version| {
             needed(pinned(row), version)?.map_or(Ok(()), check::version)
@@ -174,7 +181,7 @@ fn read_others(group: &RowGroup<'_>, deciding: Deciding) -> Result<Batch, Segmen
         etags: group.strings("etag", |row, etag| {
             needed(pinned(row), etag)?.map_or(Ok(()), check::etag)
         })?,
-        compressed: compressed(group, &pinned)?,
+        compressed,
         link_targets: group.exact_strings(
             "link_target",
             "link_target_bytes",

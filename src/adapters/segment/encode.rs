@@ -158,7 +158,7 @@ fn write_others(batch: &Batch, group: &mut RowGroup<'_>) -> Result<(), ParquetEr
         batch.is_pinned(row) && push(&batch.crc64s[row].to_be_bytes(), value)
     })?;
     group.bytes::<FixedLenByteArrayType>("sha256", |row, value| {
-        batch.is_pinned(row) && push(&batch.sha256s[row], value)
+        batch.sha256s[row].is_some_and(|digest| push(&digest.0, value))
     })?;
     group.strings("prefix", |row, value| {
         push_some(batch.prefixes.get(row), value)

@@ -65,7 +65,7 @@ fn file(path: &str) -> Row {
             version: "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo".to_owned(),
             etag: "\"9b2cf535f27731c974343645a3985328\"".to_owned(),
             crc64: 0x0123_4567_89ab_cdef,
-            sha256: Sha256([7; 32]),
+            sha256: Some(Sha256([7; 32])),
             compressed: None,
         }),
         link_target: Vec::new(),
@@ -184,7 +184,7 @@ fn awkward_pin() -> impl Strategy<Value = (Pin, bool)> {
         .prop_map(|(algorithm, size)| Compressed { algorithm, size });
     let numbers = (
         any::<u64>(),
-        any::<[u8; 32]>(),
+        proptest::option::of(any::<[u8; 32]>()),
         any::<bool>(),
         proptest::option::of(compressed),
     );
@@ -197,8 +197,8 @@ fn awkward_pin() -> impl Strategy<Value = (Pin, bool)> {
                     version,
                     etag,
                     crc64,
-                    sha256: Sha256(sha256),
-                    compressed,
+                    sha256: sha256.map(Sha256),
+                    compressed: compressed.filter(|_| sha256.is_some()),
                 },
                 is_derived,
             )
@@ -290,6 +290,11 @@ fn c07_rows_that_no_catalog_may_have_are_refused() {
         change(|row| row.pin.as_mut().unwrap().bucket.clear()),
         change(|row| row.pin.as_mut().unwrap().version.clear()),
         change(|row| row.pin.as_mut().unwrap().key = "k".repeat(KEY_MAX_BYTES + 1)),
+        change(|row| {
+            let pin = row.pin.as_mut().unwrap();
+            let algorithm = CompressionAlgorithm::Zstd;
+            (pin.sha256, pin.compressed) = (None, Some(Compressed { algorithm, size: 1 }));
+        }),
         change(|row| row.link_target = b"b\0".to_vec()),
         change(|row| row.xattrs = vec![(b"user.b".to_vec(), vec![0; XATTRS_MAX_BYTES])]),
     ];
@@ -413,7 +418,7 @@ fn golden_row(number: u32) -> Row {
             &path,
         );
         pin.version = format!("version-{number}");
-        pin.sha256 = sha256(&number.to_be_bytes());
+        pin.sha256 = Some(sha256(&number.to_be_bytes()));
         row.link_group = u64::from(number % 3);
         row.xattrs = vec![(b"user.number".to_vec(), number.to_be_bytes().to_vec())];
     }

@@ -211,7 +211,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             return Ok(None);
         };
         let may_be_superseded = candidate.is_stale || !session.dead.is_empty();
-        if pin.sha256 != sha256 || (may_be_superseded && !self.is_current(pin).await?) {
+        if pin.sha256 != Some(sha256) || (may_be_superseded && !self.is_current(pin).await?) {
             return Ok(None);
         }
         self.progress.count(|files, _| files.metadata_only += 1);

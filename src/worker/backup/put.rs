@@ -104,7 +104,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let written = self.write_data(session, place, is_mine, send).await?;
         self.progress.count(|_, bytes| bytes.uploaded += size);
         self.survey().add_sent(place.category, 1);
-        Ok(pin(place, written, crc64, sha256, compressed))
+        Ok(pin(place, written, crc64, Some(sha256), compressed))
     }
 
     /// Sends a file part by part. `keeps_moved` says whether content that changed while it was
@@ -180,7 +180,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             size: end.stored,
         });
         Ok(Sent::Pinned(
-            pin(place, written, end.crc64, end.sha256, compressed),
+            pin(place, written, end.crc64, Some(end.sha256), compressed),
             end.moved,
         ))
     }
@@ -315,7 +315,7 @@ fn pin(
     place: &Place,
     written: Written,
     crc64: u64,
-    sha256: Sha256,
+    sha256: Option<Sha256>,
     compressed: Option<Compressed>,
 ) -> Pin {
     Pin {

@@ -19,7 +19,8 @@ use crate::worker::failure::Failure;
 #[derive(Clone, Debug)]
 pub(super) struct FirstName {
     pub(super) path: Vec<u8>,
-    pub(super) sha256: Sha256,
+    /// Of its content, where that is known.
+    pub(super) sha256: Option<Sha256>,
     pub(super) inode: u64,
 }
 
@@ -103,9 +104,9 @@ impl<S: Store> Restore<S> {
     async fn write_further_name(self: &Arc<Self>, row: Row, links: &Links) -> Result<(), Failure> {
         let first = links.first.lock().await.get(&row.link_group).cloned();
         let Some(first) = first.filter(|first| {
-            row.pin
-                .as_ref()
-                .is_some_and(|pin| pin.sha256 == first.sha256)
+            let pin = row.pin.as_ref();
+            let sha256 = pin.and_then(|pin| pin.sha256);
+            sha256.is_some() && sha256 == first.sha256
         }) else {
             self.fetch(row).await?;
             return Ok(());
