@@ -66,6 +66,8 @@ pub(super) struct Parts<T: Tree> {
 
 struct Inner<T: Tree> {
     file: T::File,
+    /// What was read of it to see whether it shrinks, and has not been taken.
+    ahead: Vec<u8>,
     sha256: sha2::Sha256,
     crc64: crc_fast::Digest,
     /// How much of the content has been read.
@@ -124,7 +126,7 @@ fn open_now<T: Tree>(tree: Arc<T>, path: &[u8], rule: Option<&compression::Rule>
         let xattrs = tree.xattrs(&file)?;
         Ok((file, stat, xattrs))
     });
-    let (file, stat, xattrs) = match opened {
+    let (mut file, stat, xattrs) = match opened {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Opened::Vanished,
         Err(error) => return Opened::Unreadable(error.to_string()),
@@ -139,8 +141,8 @@ fn open_now<T: Tree>(tree: Arc<T>, path: &[u8], rule: Option<&compression::Rule>
         ));
     };
     let wanted = rule.and_then(|rule| rule.algorithm(path, size));
-    let packing = match start(&*tree, path, wanted) {
-        Ok(packing) => packing,
+    let (packing, ahead) = match start(&mut file, wanted) {
+        Ok(started) => started,
         Err(error) => return Opened::Unreadable(error.to_string()),
     };
     Opened::Large(Box::new(Parts {
@@ -148,6 +150,7 @@ fn open_now<T: Tree>(tree: Arc<T>, path: &[u8], rule: Option<&compression::Rule>
         algorithm: wanted.filter(|_| !matches!(packing, Packing::Plain)),
         inner: Some(Inner {
             file,
+            ahead,
             sha256: sha2::Sha256::new(),
             crc64: crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme),
             read: 0,
@@ -161,22 +164,22 @@ fn open_now<T: Tree>(tree: Arc<T>, path: &[u8], rule: Option<&compression::Rule>
     }))
 }
 
-/// Compresses the start of a file, to see whether it is worth it.
-fn start<T: Tree>(
-    tree: &T,
-    path: &[u8],
+/// Compresses the start of a file, to see whether it is worth it; answers with that start.
+fn start(
+    file: &mut impl Read,
     wanted: Option<CompressionAlgorithm>,
-) -> io::Result<Packing> {
+) -> io::Result<(Packing, Vec<u8>)> {
     let Some(algorithm) = wanted else {
-        return Ok(Packing::Plain);
+        return Ok((Packing::Plain, Vec::new()));
     };
-    let sample = read_exactly(&mut tree.open_file(path)?, SAMPLE_BYTES)?;
+    let sample = read_exactly(file, SAMPLE_BYTES)?;
     let compressed = codec::compress(algorithm, &sample)?;
-    if is_worthwhile(sample.len() as u64, compressed.len() as u64) {
-        Encoder::new(algorithm).map(Packing::Compressed)
+    let packing = if is_worthwhile(sample.len() as u64, compressed.len() as u64) {
+        Packing::Compressed(Encoder::new(algorithm)?)
     } else {
-        Ok(Packing::Plain)
-    }
+        Packing::Plain
+    };
+    Ok((packing, sample))
 }
 
 fn read_whole<T: Tree>(tree: &T, mut file: T::File, stat: Stat, xattrs: Attributes) -> Opened<T> {
@@ -295,10 +298,13 @@ impl<T: Tree> Inner<T> {
         Ok(())
     }
 
-    /// The next bytes of the file, `most` of them at most; none beyond its size.
+    /// The next bytes of the file, `most` of them at most, which is no less than a sample; none
+    /// beyond its size.
     fn content(&mut self, size: u64, most: u64) -> io::Result<Vec<u8>> {
-        let left = size.saturating_sub(self.read);
-        let content = read_exactly(&mut self.file, left.min(most))?;
+        let wanted = size.saturating_sub(self.read).min(most);
+        let ahead = std::mem::take(&mut self.ahead);
+        let rest = wanted.saturating_sub(ahead.len() as u64);
+        let content = read_on(&mut self.file, ahead, rest)?;
         self.sha256.update(&content);
         self.read += content.len() as u64;
         Ok(content)
@@ -336,8 +342,13 @@ impl Reading {
 }
 
 fn read_exactly(file: &mut impl Read, size_bytes: u64) -> io::Result<Vec<u8>> {
-    let capacity = usize::try_from(size_bytes).map_err(io::Error::other)?;
-    let mut bytes = Vec::with_capacity(capacity);
+    read_on(file, Vec::new(), size_bytes)
+}
+
+/// Appends the next bytes of a file to what was read of it.
+fn read_on(file: &mut impl Read, mut bytes: Vec<u8>, size_bytes: u64) -> io::Result<Vec<u8>> {
+    let more = usize::try_from(size_bytes).map_err(io::Error::other)?;
+    bytes.reserve_exact(more);
     file.take(size_bytes).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
