@@ -52,7 +52,9 @@ contract! {
         an_upload_that_is_not_absent_any_more_is_refused,
         an_upload_over_a_version_needs_its_etag,
         s07_an_upload_of_other_bytes_is_refused,
-        an_upload_is_given_up_once_or_twice;
+        an_upload_is_given_up_once_or_twice,
+        a_part_is_copied_by_version,
+        an_original_that_is_another_one_is_not_copied;
     keys:
         w23_awkward_names_survive,
         s22_many_keys_are_listed_in_order,
@@ -112,6 +114,7 @@ mod no_server {
         wire:
             a_write_says_all_that_it_must_and_no_other_checksum,
             b04_a_deletion_names_no_version,
+            a_copy_says_what_it_is_of,
             credentials_that_are_gone_are_told;
         patience:
             s03_silence_ends_in_an_error,

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::str::Utf8Error;
 use std::vec;
 
 use bytes::{Buf, Bytes};
@@ -17,9 +18,10 @@ use sha2::Digest;
 use tokio::runtime::Handle;
 
 use super::s3::S3Store;
-use super::store::{self, Body, Facts, Get, Store, StoreError};
-use super::tree::{Listed, Listing, Names, Stat, Tree};
+use super::store::{self, Body, Facts, Get, Original, Store, StoreError};
+use super::tree::{Listed, Listing, Names, Stat, Stored, Tree};
 use crate::api::catalog::{Identity, Kind, Nanoseconds, Ownership};
+use crate::api::policy::Storage;
 use crate::api::run::BucketOrder;
 use crate::plan::key;
 use crate::plan::named::Named;
@@ -42,17 +44,21 @@ pub struct BucketTree {
     store: S3Store,
     name: String,
     prefix: String,
+    /// Whether the store that a backup goes to reads it with the same identity.
+    is_within_reach: bool,
     runtime: Handle,
 }
 
 impl BucketTree {
-    /// A bucket that is reached through this store. It must be called within a runtime.
+    /// A bucket that is reached through this store, and backed up into `storage`. It must be called
+    /// within a runtime.
     #[must_use]
-    pub fn new(store: S3Store, order: &BucketOrder) -> Self {
+    pub fn new(store: S3Store, order: &BucketOrder, storage: &Storage) -> Self {
         Self {
             store,
             name: order.name.clone(),
             prefix: order.prefix.clone(),
+            is_within_reach: order.is_within_reach_of(storage),
             runtime: Handle::current(),
         }
     }
@@ -76,6 +82,11 @@ impl BucketTree {
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn key(&self, path: &[u8]) -> Result<String, Utf8Error> {
+        let path = str::from_utf8(path)?;
+        Ok(format!("{}{path}", self.prefix))
     }
 
     fn page(&self, start_after: Option<&str>) -> Result<store::Page, StoreError> {
@@ -111,14 +122,13 @@ impl Tree for BucketTree {
     }
 
     fn open_file(&self, path: &[u8]) -> io::Result<ObjectFile> {
-        let path = str::from_utf8(path).map_err(io::Error::other)?;
         let mut get = Get {
             bucket: self.name.clone(),
-            key: format!("{}{path}", self.prefix),
+            key: self.key(path).map_err(io::Error::other)?,
             ..Get::default()
         };
         let (facts, body) = self.open(get.clone()).map_err(failed)?;
-        get.version = Some(facts.version.clone()).filter(|version| version != "null");
+        get.version = version(&facts);
         Ok(ObjectFile {
             store: self.store.clone(),
             runtime: self.runtime.clone(),
@@ -141,6 +151,26 @@ impl Tree for BucketTree {
 
     fn directory_xattrs(&self, (): &()) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
         Ok(Vec::new())
+    }
+
+    fn stored(&self, path: &[u8]) -> Option<Stored> {
+        if !self.is_within_reach {
+            return None;
+        }
+        let (bucket, key) = (self.name.clone(), self.key(path).ok()?);
+        let asked = self.store.head(&bucket, &key, None);
+        // Whoever opens the file is told why it cannot be asked for.
+        let facts = self.runtime.block_on(asked).ok()?;
+        Some(Stored {
+            stat: stat_of(&facts),
+            crc64: facts.crc64?,
+            original: Original {
+                bucket,
+                key,
+                version: version(&facts),
+                etag: facts.etag,
+            },
+        })
     }
 
     fn has_foreign_clock(&self) -> bool {
@@ -251,6 +281,11 @@ fn listed(prefix: &str, object: store::Listed) -> Option<Listed> {
 fn is_path(key: &str) -> bool {
     let has_parts = key.split('/').all(|part| !part.is_empty());
     has_parts && key::keeps_order(key)
+}
+
+/// The version of an object in a bucket that keeps versions.
+fn version(facts: &Facts) -> Option<String> {
+    Some(facts.version.clone()).filter(|version| version != "null")
 }
 
 fn stat_of(facts: &Facts) -> Stat {

@@ -11,6 +11,7 @@
 //! Proxies are taken from the process's environment, as the AWS tools do.
 
 pub mod buckets;
+mod copy;
 mod delete;
 mod error;
 mod list;
@@ -38,8 +39,8 @@ use self::wire::Wire;
 use super::credentials::{Credentials, CredentialsError};
 use super::sdk::{ATTEMPTS_MAX, CONNECT_WITHIN, app_name};
 use super::store::{
-    Attributes, Body, Complete, Facts, Get, Marked, Object, Page, Part, Promises, Put, Store,
-    StoreError, Written,
+    Attributes, Body, Complete, CopiedPart, CopyPart, Facts, Get, Marked, Object, Page, Part,
+    Promises, Put, Store, StoreError, Written,
 };
 use crate::api::policy::{Encryption, Storage};
 
@@ -213,6 +214,10 @@ impl Store for S3Store {
 
     async fn upload_part(&self, part: Part) -> Result<String, StoreError> {
         self.send_part(part).await
+    }
+
+    async fn copy_part(&self, part: CopyPart) -> Result<CopiedPart, StoreError> {
+        self.upload_part_copy(part).await
     }
 
     async fn complete_upload(&self, request: Complete) -> Result<Written, StoreError> {

@@ -49,6 +49,13 @@ pub trait Store: Send + Sync + 'static {
     /// Sends one part, numbered from 1, with its CRC64NVME; answers with the part's ETag.
     fn upload_part(&self, part: Part) -> impl Future<Output = Result<String, StoreError>> + Send;
 
+    /// Has the store copy a range of an object into one part, numbered from 1. An original that
+    /// has another `ETag` by now is [`StoreError::ConditionFailed`].
+    fn copy_part(
+        &self,
+        part: CopyPart,
+    ) -> impl Future<Output = Result<CopiedPart, StoreError>> + Send;
+
     /// Puts the parts together, under a condition.
     fn complete_upload(
         &self,
@@ -192,6 +199,45 @@ pub struct Part {
     pub body: Bytes,
     /// CRC64NVME of the bytes.
     pub crc64: u64,
+}
+
+/// One version of an object, to be copied from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Original {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// The version; none where the bucket keeps none.
+    pub version: Option<String>,
+    /// What its ETag must be.
+    pub etag: String,
+}
+
+/// One part of an upload, to be copied by the store.
+#[derive(Clone, Debug)]
+pub struct CopyPart {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// The upload's id.
+    pub upload: String,
+    /// From 1.
+    pub number: u32,
+    /// What it is copied from.
+    pub original: Original,
+    /// The first byte of that and the one after the last.
+    pub range: std::ops::Range<u64>,
+}
+
+/// A part that the store has copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopiedPart {
+    /// The part's ETag.
+    pub etag: String,
+    /// CRC64NVME of what was copied, where the store tells it.
+    pub crc64: Option<u64>,
 }
 
 /// The end of an upload.

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io;
 
-use super::store::StoreError;
+use super::store::{Original, StoreError};
 use crate::api::catalog::{Identity, Nanoseconds, Ownership};
 use crate::plan::key;
 use crate::plan::named::Named;
@@ -82,6 +82,12 @@ pub trait Tree: Send + Sync + 'static {
         BTreeMap::new()
     }
 
+    /// The object that a file is, by its path from the root, where the store that a backup goes to
+    /// can copy it by itself and knows its checksum. Whoever gets none opens the file.
+    fn stored(&self, _path: &[u8]) -> Option<Stored> {
+        None
+    }
+
     /// The entries of a tree that lists itself, in the order of [`key::order_key`]; `None` for one
     /// that is walked by its directories.
     fn listing(&self) -> Option<Listing<'_>> {
@@ -149,6 +155,17 @@ pub struct Stat {
     pub device: u64,
     /// Birth time, where the file system knows it.
     pub birth: Option<Nanoseconds>,
+}
+
+/// A file that is an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The facts of the file.
+    pub stat: Stat,
+    /// The object.
+    pub original: Original,
+    /// CRC64NVME of its bytes, as its own store tells it.
+    pub crc64: u64,
 }
 
 /// The names in one directory, in one buffer: 16 bytes a name, and the name itself.

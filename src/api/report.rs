@@ -190,7 +190,7 @@ pub struct FileCounts {
 pub struct ByteCounts {
     /// Bytes read from files.
     pub read: u64,
-    /// Bytes of file content sent.
+    /// Bytes of file content sent, or copied by the store itself.
     pub uploaded: u64,
     /// The size of all files in the restore point.
     pub total: u64,

@@ -105,6 +105,13 @@ impl BucketOrder {
         format!("s3://{}/{}", self.name, self.prefix)
     }
 
+    /// Whether the identity that writes to a storage reads it too, and at the same endpoint: then
+    /// one request can name both. Other regions of AWS are no obstacle.
+    #[must_use]
+    pub fn is_within_reach_of(&self, storage: &Storage) -> bool {
+        self.credentials.is_none() && self.endpoint == storage.endpoint
+    }
+
     /// What it is, to a repository.
     #[must_use]
     pub fn identity(&self) -> SourceIdentity {

@@ -309,7 +309,7 @@ async fn run_on_source(
 ) -> RunReport {
     let spec = order.spec.clone();
     if let Some(bucket) = &spec.bucket {
-        return match source::open_bucket(bucket, credentials) {
+        return match source::open_bucket(bucket, &spec.storage, credentials) {
             Ok(tree) => Box::pin(backup::run(order, store, Arc::new(tree), reporter)).await,
             Err(error) => {
                 let own = bucket.credentials.as_ref().map(|own| own.secret.as_ref());

@@ -87,12 +87,12 @@ fn estimate(
     spec: &RunSpec,
     prices: &Prices,
 ) -> Result<Estimate, Failure> {
-    let mut survey = Survey::new(&spec.categories, prices);
+    let mut survey = Survey::of(spec, prices);
     let root = match (&args.directory, &source.location) {
         (Some(directory), _) => directory.clone(),
         (None, Location::Directory { path }) => PathBuf::from(path),
         (None, Location::Bucket(bucket)) => {
-            let tree = open_bucket(bucket, &identity::of_host())
+            let tree = open_bucket(bucket, &spec.storage, &identity::of_host())
                 .map_err(|error| Failure::without_credentials(&error, &spec.namespace, None))?;
             tokio::task::block_in_place(|| estimate::walk(&tree, spec, &mut survey))?;
             return Ok(survey.estimate(&source.name, catalog_of(spec), prices));

@@ -14,10 +14,12 @@ pub(super) fn open_queue(bucket: &BucketOrder, queue: &QueueOrder, storage: &Cre
     Queue::new(queue, &of_source(bucket.credentials.as_ref(), storage))
 }
 
-/// Makes a client for the bucket; `storage` is who we are to the storage.
+/// Makes a client for the bucket, which is backed up into `storage`; `identity` is who we are to
+/// that.
 pub(super) fn open_bucket(
     bucket: &BucketOrder,
-    storage: &Credentials,
+    storage: &Storage,
+    identity: &Credentials,
 ) -> Result<BucketTree, CredentialsError> {
     let connection = Storage {
         region: bucket.region.clone(),
@@ -27,9 +29,9 @@ pub(super) fn open_bucket(
         credentials: None,
         encryption: None,
     };
-    let credentials = of_source(bucket.credentials.as_ref(), storage);
+    let credentials = of_source(bucket.credentials.as_ref(), identity);
     let store = S3Store::new(&connection, &credentials, Timeouts::default())?;
-    Ok(BucketTree::new(store, bucket))
+    Ok(BucketTree::new(store, bucket, storage))
 }
 
 fn of_source(own: Option<&SourceCredentials>, storage: &Credentials) -> Credentials {

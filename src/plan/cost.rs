@@ -11,6 +11,7 @@ use crate::api::cost::{
     CategoryEstimate, ClassPrice, Cost, Estimate, Prices, RunCost, StoredClass,
 };
 use crate::api::policy::{Category, StorageClass};
+use crate::api::run::RunSpec;
 
 use super::parts;
 
@@ -76,6 +77,8 @@ pub struct Survey {
     categories: Vec<Found>,
     rows: u64,
     not_captured: u64,
+    /// Whether the store copies large objects by itself.
+    copies: bool,
 }
 
 /// What was found of a category.
@@ -113,12 +116,23 @@ impl Survey {
             categories: categories.iter().map(found).collect(),
             rows: 0,
             not_captured: 0,
+            copies: false,
+        }
+    }
+
+    /// Nothing was found yet of an order's source.
+    #[must_use]
+    pub fn of(order: &RunSpec, prices: &Prices) -> Self {
+        let bucket = order.bucket.as_ref();
+        Self {
+            copies: bucket.is_some_and(|bucket| bucket.is_within_reach_of(&order.storage)),
+            ..Self::new(&order.categories, prices)
         }
     }
 
     /// A file that this category takes; `None` where none does.
     pub fn add_file(&mut self, category: Option<usize>, size_bytes: u64) {
-        let writes = writes_of_file(size_bytes);
+        let writes = writes_of_file(size_bytes, self.copies);
         let category = category.and_then(|index| self.categories.get_mut(index));
         match (category, writes) {
             (Some(category), Some(writes)) => {
@@ -434,8 +448,12 @@ fn kind_of(operation: &str) -> Kind {
 }
 
 /// How many writes a file takes; `None` where it is too large.
-fn writes_of_file(size_bytes: u64) -> Option<u64> {
-    let part_size_bytes = parts::part_size_bytes(size_bytes)?;
+fn writes_of_file(size_bytes: u64, is_copied: bool) -> Option<u64> {
+    let part_size_bytes = if is_copied {
+        parts::copy_part_size_bytes(size_bytes)?
+    } else {
+        parts::part_size_bytes(size_bytes)?
+    };
     if size_bytes <= parts::PART_MIN_BYTES {
         return Some(1);
     }
@@ -590,5 +608,14 @@ mod tests {
         let estimate = survey(None, &[(1, 40 * MEBIBYTE), (1, parts::FILE_MAX_BYTES + 1)]);
         near(estimate.categories[0].first_run_dollars, 0.007 * 0.005);
         assert_eq!((estimate.files, estimate.not_captured), (1, 1));
+    }
+
+    #[test]
+    fn what_the_store_copies_by_itself_takes_fewer_requests_and_may_be_larger() {
+        assert_eq!(writes_of_file(MEBIBYTE, true), Some(1));
+        assert_eq!(writes_of_file(300 * MEBIBYTE, true), Some(5));
+        assert_eq!(writes_of_file(300 * MEBIBYTE, false), Some(40));
+        assert!(writes_of_file(parts::FILE_MAX_BYTES + 1, true).is_some());
+        assert_eq!(kind_of("UploadPartCopy"), Kind::Write);
     }
 }

@@ -180,9 +180,9 @@ fn buckets(orders: &[RunSpec]) -> BTreeSet<String> {
 fn sources(orders: &[RunSpec]) -> Vec<Value> {
     let shared: Vec<(&str, String, String)> = orders
         .iter()
-        .filter_map(|order| order.bucket.as_ref())
-        .filter(|bucket| bucket.credentials.is_none() && bucket.endpoint.is_none())
-        .map(|bucket| {
+        .filter_map(|order| Some((order.bucket.as_ref()?, &order.storage)))
+        .filter(|(bucket, storage)| bucket.is_within_reach_of(storage))
+        .map(|(bucket, _)| {
             let objects = format!("{}/{}*", bucket.name, bucket.prefix);
             (
                 bucket.region.as_str(),
@@ -199,7 +199,7 @@ fn sources(orders: &[RunSpec]) -> Vec<Value> {
     vec![
         statement(
             "BackstaySourceObjects",
-            &["s3:GetObject"],
+            &["s3:GetObject", "s3:GetObjectVersion"],
             &objects.collect(),
         ),
         statement("BackstaySources", &["s3:ListBucket"], &buckets.collect()),
@@ -388,6 +388,11 @@ bucketSettings:
         let text = worker(&orders(&valid(&policy))).to_string();
         assert!(text.contains("arn:aws:s3:::acme-in/new/*"), "{text}");
         assert!(text.contains("arn:aws:s3:::acme-in\""), "{text}");
+        // What is copied, and what is read on after it broke off, is one version.
+        assert!(text.contains("s3:GetObjectVersion"), "{text}");
+        let elsewhere = policy.replace("acme-in,", "acme-in, endpoint: 'https://minio:9000',");
+        let text = worker(&orders(&valid(&elsewhere))).to_string();
+        assert!(!text.contains("acme-in"), "{text}");
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub(crate) mod uploads;
 pub(crate) mod wire;
 
 use backstay::adapters::store::{
-    Attributes, Complete, Condition, Facts, Get, Listed, Marked, Part, Put, Store, Written,
+    Attributes, Complete, Condition, CopyPart, Facts, Get, Listed, Marked, Original, Part, Put,
+    Store, Written,
 };
 use backstay::api::catalog::Sha256;
 use bytes::Bytes;
@@ -124,6 +125,28 @@ pub(crate) async fn uploaded(
         size: u64::try_from(whole.len()).unwrap(),
         crc64: crc64(&whole),
         condition,
+    }
+}
+
+/// A copy of an object's first bytes into an upload.
+pub(crate) fn copy_part(
+    (bucket, key): (&str, &str),
+    written: &Written,
+    upload: &str,
+    range: std::ops::Range<u64>,
+) -> CopyPart {
+    CopyPart {
+        bucket: bucket.to_owned(),
+        key: "copy".to_owned(),
+        upload: upload.to_owned(),
+        number: 1,
+        original: Original {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version: Some(written.version.clone()),
+            etag: written.etag.clone(),
+        },
+        range,
     }
 }
 

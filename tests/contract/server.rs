@@ -20,12 +20,18 @@ pub(crate) enum Deviation {
     TakesOtherBytes,
     /// The CRC64NVME of an upload in parts is not told.
     ForgetsChecksumsOfUploads,
+    /// The CRC64NVME of a part that was copied is not told.
+    ForgetsChecksumsOfCopies,
+    /// Nothing is copied into an upload that has checksums.
+    RefusesCheckedCopies,
     /// Any keys will do.
     TakesWrongKeys,
     /// Keys that start with another key and a slash are not listed.
     HidesKeysBeneathKeys,
     /// `If-Match` at the end of an upload in parts is ignored.
     IgnoresMatchAtComplete,
+    /// What the ETag of an original must be is ignored.
+    IgnoresMatchAtCopy,
     /// The ETag of a key to be deleted is ignored.
     IgnoresMatchAtDelete,
     /// To complete an upload that was given up is an internal error.
@@ -57,6 +63,7 @@ pub(crate) enum Deviation {
 use Deviation::*;
 
 const MINIO: &[Deviation] = &[
+    RefusesCheckedCopies,
     HidesKeysBeneathKeys,
     IgnoresMatchAtDelete,
     LacksStorageClasses,
@@ -72,8 +79,10 @@ const MINIO: &[Deviation] = &[
 const MOTO: &[Deviation] = &[
     TakesOtherBytes,
     ForgetsChecksumsOfUploads,
+    ForgetsChecksumsOfCopies,
     TakesWrongKeys,
     IgnoresMatchAtComplete,
+    IgnoresMatchAtCopy,
     IgnoresMatchAtDelete,
     FailsOnUploadsGivenUp,
     ForgetsVersionCounts,

@@ -1,12 +1,13 @@
 //! Uploads in parts.
 
-use backstay::adapters::store::{Condition, Store, StoreError};
+use backstay::adapters::store::{Complete, Condition, Store, StoreError};
 
 use super::server::Deviation::{
-    FailsOnUploadsGivenUp, ForgetsChecksumsOfUploads, IgnoresMatchAtComplete, TakesOtherBytes,
+    FailsOnUploadsGivenUp, ForgetsChecksumsOfCopies, ForgetsChecksumsOfUploads,
+    IgnoresMatchAtComplete, IgnoresMatchAtCopy, RefusesCheckedCopies, TakesOtherBytes,
 };
 use super::server::Server;
-use super::{PART_MIN_BYTES, check_facts, crc64, get, put, uploaded};
+use super::{PART_MIN_BYTES, attributes, check_facts, copy_part, crc64, get, put, uploaded};
 
 pub(crate) async fn parts_become_one_object(server: &Server) {
     let (store, bucket) = (server.store(), server.bucket().await);
@@ -109,4 +110,72 @@ pub(crate) async fn an_upload_is_given_up_once_or_twice(server: &Server) {
             "{completed:?}"
         );
     }
+}
+
+/// A copy is of the version that was named, and its checksum is told.
+pub(crate) async fn a_part_is_copied_by_version(server: &Server) {
+    let (store, bucket) = (server.store(), server.bucket().await);
+    let key = "a key/100% \u{fc}.sql";
+    let original = store
+        .put(put(&bucket, key, b"original", Condition::Absent))
+        .await
+        .unwrap();
+    store
+        .put(put(&bucket, key, b"another!", Condition::None))
+        .await
+        .unwrap();
+    let upload = store
+        .create_upload(&bucket, "copy", attributes(b"origin"))
+        .await
+        .unwrap();
+    let copied = store
+        .copy_part(copy_part((&bucket, key), &original, &upload, 0..6))
+        .await;
+    if server.has(RefusesCheckedCopies) {
+        assert!(
+            matches!(copied, Err(StoreError::Refused { .. })),
+            "{copied:?}"
+        );
+        return;
+    }
+    let copied = copied.unwrap();
+    let told = (!server.has(ForgetsChecksumsOfCopies)).then_some(crc64(b"origin"));
+    assert_eq!(copied.crc64, told);
+    let complete = Complete {
+        bucket: bucket.clone(),
+        key: "copy".to_owned(),
+        upload,
+        parts: vec![(copied.etag, crc64(b"origin"))],
+        size: 6,
+        crc64: crc64(b"origin"),
+        condition: Condition::Absent,
+    };
+    let written = store.complete_upload(complete).await.unwrap();
+    let object = store.get(get(&bucket, "copy")).await.unwrap();
+    assert_eq!(&object.body[..], b"origin");
+    check_facts(&object.facts, &written, b"origin");
+}
+
+pub(crate) async fn an_original_that_is_another_one_is_not_copied(server: &Server) {
+    let (store, bucket) = (server.store(), server.bucket().await);
+    let mut original = store
+        .put(put(&bucket, "k", b"original", Condition::Absent))
+        .await
+        .unwrap();
+    let upload = store
+        .create_upload(&bucket, "copy", attributes(b"original"))
+        .await
+        .unwrap();
+    original.etag = "\"15e2b0d3c33891ebb0f1ef609ec41942\"".to_owned();
+    let copied = store
+        .copy_part(copy_part((&bucket, "k"), &original, &upload, 0..8))
+        .await;
+    if server.has(IgnoresMatchAtCopy) {
+        copied.unwrap();
+        return;
+    }
+    assert!(
+        matches!(copied, Err(StoreError::ConditionFailed { .. })),
+        "{copied:?}"
+    );
 }

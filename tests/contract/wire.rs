@@ -2,11 +2,11 @@
 
 use backstay::adapters::credentials::Credentials;
 use backstay::adapters::s3::{S3Store, Timeouts};
-use backstay::adapters::store::{Condition, Store, StoreError};
+use backstay::adapters::store::{Condition, Store, StoreError, Written};
 
 use super::parrot::{answer, parrot};
 use super::server::{encryption, secret, storage, store_with_keys};
-use super::{get, marked, put};
+use super::{copy_part, get, marked, put};
 
 pub(crate) async fn a_write_says_all_that_it_must_and_no_other_checksum() {
     let headers = "x-amz-version-id: v\r\netag: \"e\"\r\n";
@@ -49,6 +49,31 @@ pub(crate) async fn b04_a_deletion_names_no_version() {
         "{request}"
     );
     assert!(!request.to_lowercase().contains("versionid"), "{request}");
+}
+
+pub(crate) async fn a_copy_says_what_it_is_of() {
+    let copied = "<CopyPartResult><ETag>&quot;p&quot;</ETag><ChecksumCRC64NVME>rosUhgp5mIg=\
+                  </ChecksumCRC64NVME></CopyPartResult>";
+    let (endpoint, asked) = parrot(answer("200 OK", "", copied)).await;
+    let store = store_with_keys(&endpoint, "id", "key");
+    let original = Written {
+        version: "v+1".to_owned(),
+        etag: "\"e\"".to_owned(),
+    };
+    let part = copy_part(("bucket", "a b.sql"), &original, "upload", 5..100);
+    let copied = store.copy_part(part).await.unwrap();
+    assert_eq!(copied.etag, "\"p\"");
+    assert_eq!(copied.crc64, Some(0xae8b_1486_0a79_9888));
+    let request = &asked.requests()[0];
+    for said in [
+        "PUT /bucket/copy?",
+        "partNumber=1&uploadId=upload",
+        "x-amz-copy-source: bucket/a%20b.sql?versionId=v%2B1\r\n",
+        "x-amz-copy-source-if-match: \"e\"",
+        "x-amz-copy-source-range: bytes=5-99",
+    ] {
+        assert!(request.contains(said), "{said} in {request}");
+    }
 }
 
 /// A Secret may lose a key while a run is under way.

@@ -5,6 +5,7 @@ use std::fs;
 use backstay::api::cost::Estimate;
 
 use crate::host::{DATA, Done, Host};
+use crate::proxy::Proxy;
 use crate::store::{minio, variable};
 
 /// A host whose source is a bucket, and the bucket's name.
@@ -89,6 +90,90 @@ fn a_bucket_is_backed_up_like_a_tree_and_comes_back() {
         }
     }
     assert!(restored(&host, "third") == objects);
+}
+
+/// More than one part of a copy.
+fn large() -> Vec<u8> {
+    let line = |number| format!("line {number:09} is sound\n").into_bytes();
+    (0..6_000_000).flat_map(line).take(129 << 20).collect()
+}
+
+/// Leads the policy over another line to the store.
+fn lead_over(host: &Host, line: &Proxy) {
+    let policy = fs::read_to_string(host.at("policy.yaml")).unwrap();
+    let before = policy.split_once("endpoint: \"").unwrap().1;
+    let before = before.split_once('"').unwrap().0;
+    fs::write(
+        host.at("policy.yaml"),
+        policy.replace(before, &line.endpoint),
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_large_object_is_copied_by_a_store_that_says_what_it_copies() {
+    let (host, source) = collecting("in/");
+    host.store.enable_versions(&source);
+    let name = "database/dump 100%.sql";
+    host.store
+        .put_checked(&source, &format!("in/{name}"), &large());
+    host.store.put(&source, "in/small.txt", b"small");
+    let copying = Proxy::copying(&minio());
+    lead_over(&host, &copying);
+
+    let first = host.backup().expect(0);
+    let count = |operation: &str| first.requests.get(operation).copied();
+    assert_eq!(count("UploadPartCopy"), Some(2), "{:?}", first.requests);
+    assert_eq!(count("UploadPart"), None, "{:?}", first.requests);
+    assert_eq!(
+        (first.bytes.read, first.bytes.uploaded),
+        (5, 5 + (129 << 20))
+    );
+    let mut listing = host.command("ls");
+    let listing = Done::of(
+        listing
+            .args(["--output", "json", "--include", "*.sql"])
+            .output(),
+    );
+    let row: serde_json::Value = listing.json();
+    assert!(row["object"]["sha256"].is_null(), "{row}");
+    assert_eq!(row["object"]["crc64"].as_str().unwrap().len(), 16, "{row}");
+    let found = restored(&host, "first");
+    assert!(found[0] == (name.to_owned(), large()) && found.len() == 2);
+    let second = host.backup().expect(0);
+    assert_eq!(second.files.unchanged, 2);
+
+    let falsifying = Proxy::falsifying(&minio(), b"is sound", b"is false");
+    lead_over(&host, &falsifying);
+    let to = host.at("falsified");
+    let report = host.restore(&to, &["--include", "*.sql"]).expect(3);
+    assert!(!to.join(name).exists(), "{report:#?}");
+}
+
+/// `MinIO` copies nothing into an upload that has checksums.
+#[test]
+fn a_large_object_is_carried_where_its_copy_could_not_be_proved() {
+    let (host, source) = collecting("in/");
+    for name in ["a.sql", "b.sql"] {
+        let content = &large()[..9 << 20];
+        host.store
+            .put_checked(&source, &format!("in/{name}"), content);
+    }
+    let backup = host.backup();
+    assert!(
+        backup.log.contains("not copied by the store"),
+        "{}",
+        backup.log
+    );
+    let report = backup.expect(0);
+    assert_eq!(report.bytes.read, 2 * (9 << 20));
+    assert_eq!(report.requests["UploadPart"], 4);
+    let found = restored(&host, "restored");
+    assert!(
+        found
+            .iter()
+            .all(|(_, content)| *content == large()[..9 << 20])
+    );
 }
 
 #[test]

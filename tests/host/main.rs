@@ -10,6 +10,7 @@ mod bucket_sources;
 mod buckets;
 mod categories;
 mod compression;
+mod copies;
 mod estimate;
 mod following;
 mod guard;

@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::copies;
+
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -22,11 +24,20 @@ pub(crate) struct Proxy {
 
 struct Line {
     upstream: String,
-    held: Chosen,
-    /// What is replaced in answers, by something of the same length.
-    replaced: Option<(Vec<u8>, Vec<u8>)>,
+    answering: Answering,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+/// What a line does besides passing on.
+enum Answering {
+    Passes,
+    /// It holds the first request of which this is true.
+    Holds(Chosen),
+    /// It replaces something in answers by something of the same length.
+    Falsifies(Vec<u8>, Vec<u8>),
+    /// It copies objects itself.
+    Copies,
 }
 
 #[derive(Default)]
@@ -47,7 +58,7 @@ enum Gate {
 impl Proxy {
     /// A line that lets everything through.
     pub(crate) fn start(upstream: &str) -> Self {
-        Self::with(upstream, Box::new(|_| false), None)
+        Self::with(upstream, Answering::Passes)
     }
 
     /// A line that holds the first request of which this is true.
@@ -55,7 +66,13 @@ impl Proxy {
         upstream: &str,
         held: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self::with(upstream, Box::new(held), None)
+        Self::with(upstream, Answering::Holds(Box::new(held)))
+    }
+
+    /// A line to a store that copies as AWS does: it says with which checksum. To the store at its
+    /// end, that is asking too much.
+    pub(crate) fn copying(upstream: &str) -> Self {
+        Self::with(upstream, Answering::Copies)
     }
 
     /// A line that falsifies answers.
@@ -63,18 +80,16 @@ impl Proxy {
         assert_eq!(from.len(), to.len());
         Self::with(
             upstream,
-            Box::new(|_| false),
-            Some((from.to_owned(), to.to_owned())),
+            Answering::Falsifies(from.to_owned(), to.to_owned()),
         )
     }
 
-    fn with(upstream: &str, held: Chosen, replaced: Option<(Vec<u8>, Vec<u8>)>) -> Self {
+    fn with(upstream: &str, answering: Answering) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let line = Arc::new(Line {
             upstream: upstream.trim_start_matches("http://").to_owned(),
-            held,
-            replaced,
+            answering,
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -161,6 +176,10 @@ impl Line {
             }
             let first = String::from_utf8_lossy(&head);
             self.pass(first.lines().next().unwrap_or_default());
+            if matches!(self.answering, Answering::Copies) && first.contains(copies::SOURCE) {
+                client.get_mut().write_all(&copies::copy(&first))?;
+                continue;
+            }
             server.write_all(&head)?;
             io::copy(&mut client.by_ref().take(body_length), &mut server)?;
         }
@@ -170,7 +189,8 @@ impl Line {
     fn pass(&self, request: &str) {
         let mut state = self.state.lock().unwrap();
         state.requests.push(request.to_owned());
-        if state.gate == Gate::Waiting && (self.held)(request) {
+        let is_held = matches!(&self.answering, Answering::Holds(held) if held(request));
+        if state.gate == Gate::Waiting && is_held {
             state.gate = Gate::Reached;
             self.changed.notify_all();
             let open = self
@@ -183,7 +203,7 @@ impl Line {
     fn answer(&self, mut client: TcpStream, mut server: TcpStream) {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(length) = server.read(&mut buffer) {
-            if let Some((from, to)) = &self.replaced {
+            if let Answering::Falsifies(from, to) = &self.answering {
                 let found = buffer[..length]
                     .windows(from.len())
                     .position(|window| window == from);

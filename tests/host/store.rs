@@ -151,6 +151,39 @@ impl Store {
             .unwrap();
     }
 
+    /// Writes an object of which the store knows the CRC64NVME, as most objects on AWS are.
+    pub(crate) fn put_checked(&self, bucket: &str, key: &str, body: &[u8]) {
+        let request = self.client.put_object().bucket(bucket).key(key);
+        let request = request.checksum_crc64_nvme(crc64(body));
+        self.wait(request.body(body.to_vec().into()).send())
+            .unwrap();
+    }
+
+    /// Carries a part of one object into an upload; answers with its ETag and CRC64NVME.
+    #[expect(clippy::too_many_arguments, reason = "it is what a copy is made of")]
+    pub(crate) fn copy_part(
+        &self,
+        (from_bucket, from_key): &(String, String),
+        version: &str,
+        etag: &str,
+        range: &str,
+        (bucket, key): &(String, String),
+        upload: &str,
+        number: i32,
+    ) -> (String, String) {
+        let original = self.client.get_object().bucket(from_bucket).key(from_key);
+        let original = original.version_id(version).if_match(etag).range(range);
+        let body = self.wait(async {
+            let object = original.send().await.unwrap();
+            object.body.collect().await.unwrap().into_bytes()
+        });
+        let crc64 = crc64(&body);
+        let part = self.client.upload_part().bucket(bucket).key(key);
+        let part = part.upload_id(upload).part_number(number);
+        let part = part.checksum_crc64_nvme(&crc64).body(body.into());
+        (self.wait(part.send()).unwrap().e_tag.unwrap(), crc64)
+    }
+
     /// The ids of a key's versions, the newest first. Delete markers do not count.
     pub(crate) fn versions(&self, bucket: &str, key: &str) -> Vec<String> {
         let request = self.client.list_object_versions().bucket(bucket);
@@ -173,4 +206,10 @@ impl Store {
         let request = self.client.delete_object().bucket(bucket).key(key);
         self.wait(request.version_id(version).send()).unwrap();
     }
+}
+
+/// CRC64NVME, as S3 writes it.
+fn crc64(bytes: &[u8]) -> String {
+    let crc64 = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes);
+    aws_smithy_types::base64::encode(crc64.to_be_bytes())
 }

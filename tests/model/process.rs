@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use backstay::adapters::store::{Facts, Object, Page, Promises, StoreError, Written};
+use backstay::adapters::store::{CopiedPart, Facts, Object, Page, Promises, StoreError, Written};
 use backstay::api::outcome::Reason;
 use backstay::worker::stop::Stop;
 use tokio::sync::watch;
@@ -368,7 +368,7 @@ macro_rules! tells_nothing {
     };
 }
 
-tells_nothing!((), String, Vec<String>, Page, Promises);
+tells_nothing!((), String, Vec<String>, CopiedPart, Page, Promises);
 
 fn outcome<T: Tells>(answer: &Result<T, StoreError>) -> String {
     match answer {

@@ -14,7 +14,7 @@ use crate::files::{Body, EACCES, Files, NodeId};
 use crate::invariants::STRANGER;
 use crate::process::{Fault, Nth};
 use crate::scene::{Ended, LEASE_SECONDS, Scene};
-use crate::world::{Settings, Version, crc64};
+use crate::world::{Copies, Settings, Version, crc64};
 
 const MEBIBYTE: usize = 1 << 20;
 
@@ -376,6 +376,116 @@ async fn w12_a_large_file_shrinks_grows_or_changes_while_it_is_read() {
             wait(&scene);
             scene.run_cleanly("last").await.unwrap();
             scene.check_current().unwrap();
+        }
+    }
+}
+
+/// One large object of the very store, and one small one.
+fn with_objects(copies: Copies) -> Scene {
+    let scene = with_files(1, &vec![b'p'; 17 * MEBIBYTE]);
+    scene.world.state().settings.copies = copies;
+    scene.tree.live_in(&scene.world);
+    let mut living = scene.tree.living();
+    let root = living.files.root();
+    let small = Body::File(Arc::new(b"small".to_vec()));
+    living.files.create(root, b"small", small);
+    drop(living);
+    wait(&scene);
+    scene
+}
+
+fn count(scene: &Scene, operation: &str) -> usize {
+    let is_such = |(found, _): &&(&str, String)| *found == operation;
+    scene.last_requests.iter().filter(is_such).count()
+}
+
+#[tokio::test]
+async fn a_large_object_of_the_same_store_is_copied_there() {
+    let mut scene = with_objects(Copies::Checked);
+    let report = scene.run_cleanly("first").await.unwrap();
+    assert_eq!(report.bytes.read, "small".len() as u64);
+    assert_eq!(report.bytes.uploaded, 17 * MEBIBYTE as u64 + 5);
+    let requests = ["UploadPartCopy", "UploadPart"].map(|operation| count(&scene, operation));
+    assert_eq!(requests, [1, 0]);
+    let rows = &scene.points[&1].rows;
+    let is_hashed = |path: &[u8]| rows[path].pin.as_ref().unwrap().sha256.is_some();
+    assert!(!is_hashed(b"file-0") && is_hashed(b"small"));
+    scene.check_current().unwrap();
+
+    wait(&scene);
+    let report = scene.run_cleanly("unchanged").await.unwrap();
+    assert_eq!((report.files.unchanged, scene.points.len()), (2, 1));
+    alter(&scene, |files| {
+        let id = files.find(b"file-0").unwrap();
+        files.write(id, vec![b'q'; 17 * MEBIBYTE]);
+    });
+    let report = scene.run_cleanly("same-size").await.unwrap();
+    assert_eq!((report.files.uploaded, report.bytes.read), (1, 0));
+    scene.check_current().unwrap();
+    scene.check_all_restore().unwrap();
+}
+
+/// What cannot be proved is read and sent, and the store is asked once.
+#[tokio::test]
+async fn a_store_that_proves_no_copy_is_not_asked_for_more() {
+    for (copies, warnings) in [
+        (Copies::Unchecked, 0),
+        (Copies::Damaged, 0),
+        (Copies::Refused, 0),
+        (Copies::Forbidden, 1),
+    ] {
+        let mut scene = with_objects(copies);
+        scene.spec.concurrency = 1;
+        alter(&scene, |files| {
+            let root = files.root();
+            let body = Body::File(Arc::new(vec![b'r'; 9 * MEBIBYTE]));
+            files.create(root, b"second", body);
+        });
+        let report = scene.run_cleanly("first").await.unwrap();
+        assert_eq!(report.bytes.read, 26 * MEBIBYTE as u64 + 5, "{copies:?}");
+        assert_eq!(report.warnings.len(), warnings, "{:?}", report.warnings);
+        assert_eq!(count(&scene, "UploadPartCopy"), 1, "{copies:?}");
+        assert!(scene.points[&1].pins(|pin| pin.sha256.is_some()));
+        assert!(!scene.points[&1].pins(|pin| pin.sha256.is_none()));
+        assert_eq!(scene.world.state().uploads_under_way(), 0);
+        scene.check_current().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_another_one_by_now_is_read() {
+    let mut scene = with_objects(Copies::Late);
+    let report = scene.run_cleanly("first").await.unwrap();
+    assert_eq!(report.bytes.read, 17 * MEBIBYTE as u64 + 5);
+    assert!(!scene.points[&1].pins(|pin| pin.sha256.is_none()));
+    scene.check_current().unwrap();
+}
+
+/// Whatever befalls a copy, the next run has the object.
+#[tokio::test]
+async fn a_copy_survives_whatever_befalls_its_requests() {
+    let operations = [
+        "CreateMultipartUpload",
+        "UploadPartCopy",
+        "CompleteMultipartUpload",
+    ];
+    let faults = [
+        Fault::KillBefore,
+        Fault::KillAfter,
+        Fault::LostReply,
+        Fault::Late(3),
+        Fault::Conflict,
+        Fault::Stop,
+    ];
+    for operation in operations {
+        for fault in faults {
+            let mut scene = with_objects(Copies::Checked);
+            let nth = Nth::Of(operation, "data/", 0);
+            scene.run("faulty", vec![(nth, fault)]).await.unwrap();
+            wait(&scene);
+            scene.run_cleanly("last").await.unwrap();
+            scene.check_current().unwrap();
+            scene.check_all_restore().unwrap();
         }
     }
 }

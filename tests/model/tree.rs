@@ -7,14 +7,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use backstay::adapters::tree::{Names, Stat, Tree};
+use backstay::adapters::store::{Attributes, Condition, Original, Put};
+use backstay::adapters::tree::{Names, Stat, Stored, Tree};
 use backstay::api::catalog::{Identity, Kind, Ownership};
 
 use crate::audit::Log;
 use crate::files::{
     Body, Broken, EACCES, EINVAL, EIO, ELOOP, ENOTDIR, Files, NodeId, error, split,
 };
+use crate::invariants::STRANGER;
 use crate::mutations;
+use crate::world::{World, crc64};
+
+/// The bucket of files that are objects.
+pub(crate) const ORIGINALS: &str = "originals";
 
 /// One entry as it is at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +66,8 @@ pub(crate) struct Living {
     /// Chance, for the changes on the schedule.
     pub(crate) rng: fastrand::Rng,
     has_foreign_clock: bool,
+    /// The store that the files are objects of, where they are.
+    origin: Option<World>,
 }
 
 /// A tree that can be shared.
@@ -90,9 +98,16 @@ impl SimTree {
             log,
             rng: fastrand::Rng::with_seed(seed),
             has_foreign_clock,
+            origin: None,
         };
         living.keep();
         Self(Arc::new(Mutex::new(living)))
+    }
+
+    /// Makes the files objects of this store as well.
+    pub(crate) fn live_in(&self, world: &World) {
+        world.create_bucket(ORIGINALS);
+        self.living().origin = Some(world.clone());
     }
 
     /// The tree and its history, for the length of one step.
@@ -290,6 +305,42 @@ impl Tree for SimTree {
 
     fn directory_xattrs(&self, directory: &SimDirectory) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
         self.operate(|living| Ok(living.xattrs(directory.0)))
+    }
+
+    fn stored(&self, path: &[u8]) -> Option<Stored> {
+        let (world, stat, bytes) = self.operate(|living| {
+            let id = living.files.find(path).ok()?;
+            let node = living.files.node(id);
+            let stat = living.files.stat(id);
+            let is_plain = node.broken == Broken::default() && node.xattrs.is_empty();
+            match &node.body {
+                Body::File(bytes) if is_plain && stat.links == 1 => {
+                    Some((living.origin.clone()?, stat, Arc::clone(bytes)))
+                }
+                Body::File(_) | Body::Directory(_) | Body::Symlink(_) | Body::Special(_) => None,
+            }
+        })?;
+        let put = Put {
+            bucket: ORIGINALS.to_owned(),
+            key: hex::encode(path),
+            body: bytes.to_vec().into(),
+            crc64: crc64(&bytes),
+            condition: Condition::None,
+            attributes: Attributes::default(),
+        };
+        let (bucket, key, crc64) = (put.bucket.clone(), put.key.clone(), put.crc64);
+        // Only now: whoever checks a history has the world before the tree.
+        let written = world.state().put(STRANGER, put).ok()?;
+        Some(Stored {
+            stat,
+            original: Original {
+                bucket,
+                key,
+                version: Some(written.version),
+                etag: written.etag,
+            },
+            crc64,
+        })
     }
 
     fn has_foreign_clock(&self) -> bool {

@@ -32,6 +32,25 @@ pub(crate) struct Settings {
     /// How far it moves besides when somebody asks whether a writer lives. Whoever waits for one
     /// does so in real time, while this clock stands still.
     pub(crate) lease_seconds: i64,
+    /// What becomes of a copy within the store.
+    pub(crate) copies: Copies,
+}
+
+/// What becomes of a copy within the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copies {
+    /// It is made, and its checksum told, as by AWS.
+    Checked,
+    /// It is made, and nothing is told of it.
+    Unchecked,
+    /// Other bytes are copied.
+    Damaged,
+    /// It is refused.
+    Refused,
+    /// The identity may not.
+    Forbidden,
+    /// The original is another one by now.
+    Late,
 }
 
 impl Default for Settings {
@@ -42,6 +61,7 @@ impl Default for Settings {
             part_min_bytes: 5 << 20,
             request_milliseconds: 20,
             lease_seconds: 0,
+            copies: Copies::Checked,
         }
     }
 }

@@ -225,7 +225,7 @@ pub(super) fn encode_crc64(crc64: u64) -> String {
     aws_smithy_types::base64::encode(crc64.to_be_bytes())
 }
 
-fn decode_crc64(text: &str) -> Option<u64> {
+pub(super) fn decode_crc64(text: &str) -> Option<u64> {
     let bytes = aws_smithy_types::base64::decode(text).ok()?;
     Some(u64::from_be_bytes(bytes.try_into().ok()?))
 }

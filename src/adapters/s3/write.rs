@@ -261,6 +261,6 @@ fn completed(parts: &[(String, u64)]) -> CompletedMultipartUpload {
 }
 
 /// A number over the store's limit of 10,000 is refused there.
-fn part_number(number: u32) -> i32 {
+pub(super) fn part_number(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }

@@ -10,6 +10,9 @@ pub fn actions_of(operation: &str) -> Option<&'static str> {
         "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
             "s3:PutObject"
         }
+        "UploadPartCopy" => {
+            "s3:PutObject, and for what it copies s3:GetObject and s3:GetObjectVersion"
+        }
         "AbortMultipartUpload" => "s3:AbortMultipartUpload",
         "DeleteObject" | "DeleteObjects" => "s3:DeleteObject",
         "ListObjectsV2" => "s3:ListBucket",

@@ -63,6 +63,9 @@ impl<S: Store, T: Tree> Backup<S, T> {
             self.progress.count(|files, _| files.resumed += 1);
             return Ok(Captured::Row(Box::new(row.clone())));
         }
+        if let Some(copied) = self.capture_stored(&session, &candidate, category).await? {
+            return Ok(copied);
+        }
         let _share = self
             .memory
             .take(candidate.entry.stat.identity.size.min(PART_MIN_BYTES))
@@ -94,7 +97,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         // Content that is only compared is read as it is.
         let rule = self.compressions[category]
             .clone()
-            .filter(|_| candidate.decision != Decision::Compare);
+            .filter(|_| !candidate.is_compared());
         match read::open(self.tree.clone(), path, rule).await? {
             Opened::Vanished => Ok(Some(Captured::Vanished)),
             Opened::Unreadable(reason) => Ok(Some(Captured::Unreadable(reason))),
@@ -159,7 +162,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         is_last: bool,
     ) -> Result<Option<Captured>, Failure> {
         let stat = parts.stat;
-        if candidate.decision == Decision::Compare {
+        if candidate.is_compared() {
             while let Some(piece) = parts.next().await? {
                 self.progress.count(|_, bytes| bytes.read += piece.read);
                 self.stop.check()?;
@@ -204,10 +207,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         candidate: &Candidate,
         sha256: Sha256,
     ) -> Result<Option<Pin>, Failure> {
-        let Some(pin) = candidate
-            .current_pin()
-            .filter(|_| candidate.decision == Decision::Compare)
-        else {
+        let Some(pin) = candidate.current_pin().filter(|_| candidate.is_compared()) else {
             return Ok(None);
         };
         let may_be_superseded = candidate.is_stale || !session.dead.is_empty();
@@ -226,7 +226,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
         }
     }
 
-    fn file_row(
+    pub(super) fn file_row(
         &self,
         candidate: &Candidate,
         category: usize,
@@ -309,8 +309,14 @@ impl<S: Store, T: Tree> Backup<S, T> {
 
 impl Candidate {
     /// The pin that is current by what is known: the journal's, or else the parent's.
-    fn current_pin(&self) -> Option<&Pin> {
+    pub(super) fn current_pin(&self) -> Option<&Pin> {
         let journalled = self.journal.as_ref().and_then(|row| row.pin.as_ref());
         journalled.or(self.parent.as_ref())
+    }
+
+    /// Whether it may be the content that is pinned. Without a SHA-256 nothing could prove that.
+    fn is_compared(&self) -> bool {
+        let sha256 = self.current_pin().and_then(|pin| pin.sha256);
+        self.decision == Decision::Compare && sha256.is_some()
     }
 }

@@ -31,6 +31,7 @@ mod put;
 mod read;
 mod segments;
 mod session;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -159,6 +160,8 @@ struct Backup<S, T> {
     /// The root as it was when the run started.
     root: Root,
     memory: Memory,
+    /// Set once the store has shown that it makes no copies that can be proved.
+    makes_no_copies: OnceLock<()>,
     cuts: Cuts,
     patience: Option<Duration>,
     prices: Option<Arc<Prices>>,
@@ -202,8 +205,8 @@ impl<S: Store, T: Tree> Backup<S, T> {
             .map_err(|problem| invalid(format!("compression.minimumSize {problem}")))?;
         let location = location_of(&spec);
         let survey = match &prices {
-            Some(prices) => Survey::new(&spec.categories, prices),
-            None => Survey::new(&spec.categories, &cost::prices()),
+            Some(prices) => Survey::of(&spec, prices),
+            None => Survey::of(&spec, &cost::prices()),
         };
         let root = tree
             .root()
@@ -228,6 +231,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             key_prefix,
             root,
             memory: Memory::default(),
+            makes_no_copies: OnceLock::new(),
             cuts,
             patience,
             prices,

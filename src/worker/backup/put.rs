@@ -41,6 +41,23 @@ pub(super) struct Place {
     storage_class: Option<&'static str>,
 }
 
+/// An upload in parts.
+pub(super) struct Upload {
+    pub(super) id: String,
+    /// What tells it from every other one.
+    token: String,
+}
+
+/// All parts of an upload.
+pub(super) struct Whole {
+    /// Their ETags and CRC64NVMEs, in order.
+    pub(super) parts: Vec<(String, u64)>,
+    /// How many bytes they have.
+    pub(super) size: u64,
+    /// Of all those.
+    pub(super) crc64: u64,
+}
+
 /// Whether a file that was sent in parts stayed as it was.
 pub(super) enum Sent {
     /// The content is pinned; and whether it changed while it was read.
@@ -117,32 +134,71 @@ impl<S: Store, T: Tree> Backup<S, T> {
         keeps_moved: bool,
     ) -> Result<Sent, Failure> {
         self.begin_superseding(session).await?;
+        let upload = self.begin_upload(place, parts.algorithm).await?;
+        let sent = self
+            .upload(session, place, parts, keeps_moved, &upload)
+            .await;
+        if !matches!(sent, Ok(Sent::Pinned(..))) {
+            self.give_up(place, &upload).await;
+        }
+        sent
+    }
+
+    pub(super) async fn begin_upload(
+        &self,
+        place: &Place,
+        algorithm: Option<CompressionAlgorithm>,
+    ) -> Result<Upload, Failure> {
         let token = uuid::Uuid::new_v4().to_string();
         let attributes = Attributes {
             sha256: None,
             token: Some(token.clone()),
             storage_class: place.storage_class,
-            content_encoding: encoding(parts.algorithm),
+            content_encoding: encoding(algorithm),
         };
-        let upload = self
+        let id = self
             .store
             .create_upload(&place.bucket, &place.key, attributes)
-            .await
-            .map_err(Failure::from)?;
-        let sent = self
-            .upload(session, place, parts, keeps_moved, (&upload, &token))
+            .await?;
+        Ok(Upload { id, token })
+    }
+
+    pub(super) async fn give_up(&self, place: &Place, upload: &Upload) {
+        let aborted = self
+            .store
+            .abort_upload(&place.bucket, &place.key, &upload.id)
             .await;
-        if !matches!(sent, Ok(Sent::Pinned(..))) {
-            let aborted = self
-                .store
-                .abort_upload(&place.bucket, &place.key, &upload)
-                .await;
-            if let Err(error) = aborted {
-                // The bucket's rule for incomplete uploads takes it.
-                tracing::debug!(error = %error, "upload not aborted");
-            }
+        if let Err(error) = aborted {
+            // The bucket's rule for incomplete uploads takes it.
+            tracing::debug!(error = %error, "upload not aborted");
         }
-        sent
+    }
+
+    /// Puts an upload together, and counts what it took: a beginning, its parts, and an end.
+    pub(super) async fn end_upload(
+        &self,
+        session: &Session,
+        place: &Place,
+        upload: &Upload,
+        whole: Whole,
+    ) -> Result<Written, Failure> {
+        let is_mine = |facts: &Facts| facts.token.as_deref() == Some(&upload.token);
+        let complete = |condition: Condition| {
+            self.store.complete_upload(Complete {
+                bucket: place.bucket.clone(),
+                key: place.key.clone(),
+                upload: upload.id.clone(),
+                parts: whole.parts.clone(),
+                size: whole.size,
+                crc64: whole.crc64,
+                condition,
+            })
+        };
+        let written = self.write_data(session, place, is_mine, complete).await?;
+        self.progress.count(|_, bytes| bytes.uploaded += whole.size);
+        self.survey()
+            .add_sent(place.category, whole.parts.len() as u64 + 2);
+        Ok(written)
     }
 
     async fn upload(
@@ -151,30 +207,19 @@ impl<S: Store, T: Tree> Backup<S, T> {
         place: &Place,
         parts: &mut Parts<T>,
         keeps_moved: bool,
-        (upload, token): (&str, &str),
+        upload: &Upload,
     ) -> Result<Sent, Failure> {
-        let done = self.send_all_parts(place, parts, upload).await?;
+        let done = self.send_all_parts(place, parts, &upload.id).await?;
         let end = parts.end().await;
         let Some(end) = end.filter(|end| end.is_whole && (keeps_moved || !end.moved)) else {
             return Ok(Sent::Moved);
         };
-        let is_mine = |facts: &Facts| facts.token.as_deref() == Some(token);
-        let complete = |condition: Condition| {
-            self.store.complete_upload(Complete {
-                bucket: place.bucket.clone(),
-                key: place.key.clone(),
-                upload: upload.to_owned(),
-                parts: done.clone(),
-                size: end.stored,
-                crc64: end.crc64,
-                condition,
-            })
+        let whole = Whole {
+            parts: done,
+            size: end.stored,
+            crc64: end.crc64,
         };
-        let written = self.write_data(session, place, is_mine, complete).await?;
-        self.progress.count(|_, bytes| bytes.uploaded += end.stored);
-        // It was begun, sent part by part, and ended.
-        self.survey()
-            .add_sent(place.category, done.len() as u64 + 2);
+        let written = self.end_upload(session, place, upload, whole).await?;
         let compressed = parts.algorithm.map(|algorithm| Compressed {
             algorithm,
             size: end.stored,
@@ -311,7 +356,7 @@ fn encoding(algorithm: Option<CompressionAlgorithm>) -> Option<&'static str> {
     algorithm.map(CompressionAlgorithm::as_str)
 }
 
-fn pin(
+pub(super) fn pin(
     place: &Place,
     written: Written,
     crc64: u64,

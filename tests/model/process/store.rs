@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use backstay::adapters::store::{
-    Attributes, Body, Complete, Facts, Get, Marked, Object, Page, Part, Promises, Put, Store,
-    StoreError, Written,
+    Attributes, Body, Complete, CopiedPart, CopyPart, Facts, Get, Marked, Object, Page, Part,
+    Promises, Put, Store, StoreError, Written,
 };
 use futures::StreamExt;
 
@@ -80,6 +80,14 @@ impl Store for SimStore {
         let (bucket, key) = (part.bucket.clone(), part.key.clone());
         self.request("UploadPart", &bucket, &key, move |state, _| {
             state.upload_part(part)
+        })
+        .await
+    }
+
+    async fn copy_part(&self, part: CopyPart) -> Result<CopiedPart, StoreError> {
+        let (bucket, key) = (part.bucket.clone(), part.key.clone());
+        self.request("UploadPartCopy", &bucket, &key, move |state, _| {
+            state.copy_part(part)
         })
         .await
     }

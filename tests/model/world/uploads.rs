@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use backstay::adapters::store::{Attributes, Complete, Part, StoreError, Written};
+use backstay::adapters::store::{
+    Attributes, Complete, CopiedPart, CopyPart, Part, StoreError, Written,
+};
 use bytes::Bytes;
 
-use super::{State, crc64, etag, index, mismatch, refused};
+use super::{Copies, State, crc64, etag, index, mismatch, refused};
 
 /// An upload under way.
 pub(super) struct Upload {
@@ -104,6 +106,52 @@ impl State {
         )?;
         self.uploads.remove(&request.upload);
         Ok(written)
+    }
+
+    /// Copies one part.
+    pub(crate) fn copy_part(&mut self, part: CopyPart) -> Result<CopiedPart, StoreError> {
+        let CopyPart {
+            bucket,
+            key,
+            original,
+            range,
+            ..
+        } = part;
+        let found = self.find(&original.bucket, &original.key, original.version.as_deref())?;
+        let mut body = found
+            .body
+            .slice(index(range.start)..index(range.end.min(found.facts.size)));
+        match self.settings.copies {
+            Copies::Checked | Copies::Unchecked => {}
+            Copies::Damaged => body = vec![0; body.len()].into(),
+            Copies::Refused => {
+                return Err(refused("UploadPartCopy", &bucket, &key, "InvalidArgument"));
+            }
+            Copies::Forbidden => {
+                return Err(StoreError::AccessDenied {
+                    operation: "UploadPartCopy",
+                    resource: format!("{bucket}/{key}"),
+                    code: "AccessDenied".to_owned(),
+                });
+            }
+            Copies::Late => return Err(StoreError::ConditionFailed { bucket, key }),
+        }
+        if found.facts.etag != original.etag {
+            return Err(StoreError::ConditionFailed { bucket, key });
+        }
+        let told = crc64(&body);
+        let etag = self.upload_part(Part {
+            bucket,
+            key,
+            upload: part.upload,
+            number: part.number,
+            body,
+            crc64: told,
+        })?;
+        Ok(CopiedPart {
+            etag,
+            crc64: (self.settings.copies != Copies::Unchecked).then_some(told),
+        })
     }
 
     /// Gives an upload up.
