@@ -58,6 +58,40 @@ fn profiles_are_found_where_the_aws_tools_keep_them() {
 }
 
 #[test]
+fn a_profile_may_name_a_program_that_knows_the_keys() {
+    let host = host();
+    let program = host.at("keys");
+    let said = serde_json::json!({
+        "Version": 1,
+        "AccessKeyId": variable("AWS_ACCESS_KEY_ID"),
+        "SecretAccessKey": variable("AWS_SECRET_ACCESS_KEY"),
+    });
+    fs::write(&program, format!("echo '{said}'\n")).unwrap();
+    let asks = |program: &str| format!("[default]\ncredential_process = /bin/sh {program}\n");
+    let config = host.at("home/.aws/config");
+    fs::write(&config, asks(program.to_str().unwrap())).unwrap();
+    let done = backup(&host, &[]);
+    assert_eq!(done.code, 0, "{done:?}");
+
+    fs::write(&config, asks("/nowhere")).unwrap();
+    let done = backup(&host, &[]);
+    assert_ne!(done.code, 0, "{done:?}");
+    assert!(done.out.contains("credential"), "{done:?}");
+}
+
+#[test]
+fn a_profile_of_single_sign_on_says_that_somebody_has_to_sign_in() {
+    let host = host();
+    let config = "[default]\nsso_session = acme\nsso_account_id = 123456789012\n\
+                  sso_role_name = backup\n[sso-session acme]\nsso_region = eu-south-1\n\
+                  sso_start_url = https://acme.awsapps.com/start\n";
+    fs::write(host.at("home/.aws/config"), config).unwrap();
+    let done = backup(&host, &[]);
+    assert_ne!(done.code, 0, "{done:?}");
+    assert!(done.out.contains("token"), "{done:?}");
+}
+
+#[test]
 fn a_host_without_an_identity_is_told_what_to_set() {
     let host = host();
     let done = backup(&host, &[]);
