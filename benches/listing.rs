@@ -101,6 +101,7 @@ async fn serve(count: u64) -> Result<Storage> {
         catalog_bucket: None,
         credentials: None,
         encryption: None,
+        transfer_acceleration: false,
     })
 }
 

@@ -144,7 +144,8 @@ impl S3Store {
         let mut config = Self::config(credentials, &storage.region, timeouts)
             .interceptor(wire.clone())
             .interceptor(Slicing)
-            .force_path_style(storage.endpoint.is_some());
+            .force_path_style(storage.endpoint.is_some())
+            .accelerate(storage.transfer_acceleration);
         config.set_endpoint_url(storage.endpoint.clone());
         Ok(Self {
             client: Client::from_conf(config.build()),

@@ -433,6 +433,11 @@ pub struct Storage {
     /// How the store encrypts objects at rest. Default: s3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+
+    /// Send through the buckets' accelerate endpoints, from far away and for a price on each byte. The
+    /// buckets must have it enabled: bucketSettings.transferAcceleration does that. AWS only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub transfer_acceleration: bool,
 }
 
 /// Exactly one kind of identity.

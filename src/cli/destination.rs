@@ -129,5 +129,6 @@ fn connection(to: &Destination) -> Storage {
             s3: None,
             kms: None,
         }),
+        transfer_acceleration: false,
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn open_bucket(
         catalog_bucket: None,
         credentials: None,
         encryption: None,
+        transfer_acceleration: false,
     };
     let credentials = of_source(bucket.credentials.as_ref(), identity);
     let store = S3Store::new(&connection, &credentials, Timeouts::default())?;

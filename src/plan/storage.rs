@@ -59,8 +59,36 @@ pub(super) fn check(
         problems,
     );
     check_encryption(storage.encryption.as_ref(), problems);
+    if storage.transfer_acceleration {
+        check_acceleration(storage, categories, problems);
+    }
     if let Some(topic) = sns {
         check_topic(topic, place, problems);
+    }
+}
+
+fn check_acceleration(storage: &Storage, categories: &[Category], problems: &mut Problems) {
+    let field = "spec.storage.transferAcceleration";
+    if storage.endpoint.is_some() {
+        problems.add(field, "true", "is AWS's: leave it or storage.endpoint out");
+    }
+    check_names_for_acceleration(field, storage, categories, problems);
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/transfer-acceleration.html>
+pub(super) fn check_names_for_acceleration(
+    field: &str,
+    storage: &Storage,
+    categories: &[Category],
+    problems: &mut Problems,
+) {
+    let buckets = categories.iter().map(|category| &category.bucket);
+    let dotted = buckets
+        .chain(&storage.catalog_bucket)
+        .find(|bucket| bucket.contains('.'));
+    if let Some(bucket) = dotted {
+        let message = format!("is not for buckets with a dot in their name, such as {bucket}");
+        problems.add(field, "true", message);
     }
 }
 

@@ -227,6 +227,7 @@ pub(crate) fn storage(endpoint: &str, encryption: Encryption) -> Storage {
         catalog_bucket: None,
         credentials: None,
         encryption: Some(encryption),
+        transfer_acceleration: false,
     }
 }
 

@@ -136,6 +136,27 @@ fn a_bucket_is_backed_up_with_keys_of_its_own() {
 }
 
 #[test]
+fn buckets_are_set_up_by_an_identity_of_their_own() {
+    let stores = Stores::from_environment();
+    let buckets = ["documents", "photos", "database"].map(|name| stores.unused(name));
+    let topic = stores.topic();
+    Chart::install();
+    let namespace = Namespace::restricted("office");
+    namespace.volume("office-files", "RWO");
+    for secret in ["s3-credentials", "bucket-admin"] {
+        namespace.secret(secret, &Stores::credentials());
+    }
+    let settings = "bucketSettings: {create: true, blockPublicAccess: false, lifecycle: \
+                    {noncurrentExpirationDays: 365}, credentials: {secret: {name: bucket-admin}}}";
+    let policy = policy(&stores, &buckets, &topic);
+    namespace.policy(&policy.replace("  storage:", &format!("  {settings}\n  storage:")));
+    namespace.wait("backuppolicy/office", "condition=BucketsConfigured");
+    // The setup made them with versioning, or the run would be refused.
+    let first = namespace.run("office", "first");
+    assert_eq!(first["outcome"], "Succeeded", "{first}");
+}
+
+#[test]
 fn an_upload_is_copied_as_the_queue_tells_of_it() {
     let stores = Stores::from_environment();
     let buckets = stores.buckets(&["documents", "photos", "database", "incoming"]);

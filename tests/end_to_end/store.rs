@@ -42,11 +42,16 @@ impl Stores {
         }
     }
 
+    /// The name of a bucket that nobody has made.
+    pub(crate) fn unused(&self, name: &str) -> String {
+        format!("{name}-{}", self.unique)
+    }
+
     /// Buckets of this test alone, with versioning.
     pub(crate) fn buckets(&self, names: &[&str]) -> Vec<String> {
         let buckets: Vec<String> = names
             .iter()
-            .map(|name| format!("{name}-{}", self.unique))
+            .map(|name| self.unused(name))
             .collect();
         for bucket in &buckets {
             let versioning = VersioningConfiguration::builder()

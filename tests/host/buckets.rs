@@ -1,5 +1,9 @@
 //! `bucket check` and `bucket apply`: the diff, what is set, and the exit codes.
 
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::host::{Done, Host};
@@ -193,4 +197,43 @@ fn a_right_that_is_missing_is_named() {
         .env("AWS_ACCESS_KEY_ID", "nobody");
     let done = Done::of(command.output());
     check(&done, 21, &["GetBucketVersioning"]);
+}
+
+/// What a run asks first for, seen by a proxy that answers nothing.
+fn first_asked(storage: &str) -> String {
+    let host = Host::without_buckets();
+    office(&host.root());
+    host.write_policy(&minio(), |policy| {
+        let (before, _) = policy.split_once("  storage:").unwrap();
+        format!("{before}  storage: {storage}\n")
+    });
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = proxy.local_addr().unwrap();
+    let asked = std::thread::spawn(move || {
+        let mut line = String::new();
+        let (asks, _) = proxy.accept().unwrap();
+        BufReader::new(asks).read_line(&mut line).unwrap();
+        line
+    });
+    let mut command = host.command("backup");
+    command.env("HTTPS_PROXY", format!("http://{address}"));
+    let mut run = command.stdout(Stdio::null()).spawn().unwrap();
+    let line = asked.join().unwrap();
+    run.kill().unwrap();
+    run.wait().unwrap();
+    line.replace(&host.name, "acme")
+}
+
+#[test]
+fn an_accelerated_run_goes_to_the_accelerate_endpoint() {
+    let plain = first_asked("{region: eu-south-1}");
+    assert_eq!(
+        plain.trim(),
+        "CONNECT acme-database.s3.eu-south-1.amazonaws.com:443 HTTP/1.1"
+    );
+    let fast = first_asked("{region: eu-south-1, transferAcceleration: true}");
+    assert_eq!(
+        fast.trim(),
+        "CONNECT acme-database.s3-accelerate.amazonaws.com:443 HTTP/1.1"
+    );
 }

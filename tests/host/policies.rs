@@ -53,6 +53,11 @@ const MISTAKES: &[Mistake] = &[
         ],
     ),
     (
+        "storage: {region",
+        "storage: {transferAcceleration: true, region",
+        &["spec.storage.transferAcceleration", "storage.endpoint out"],
+    ),
+    (
         "{name: documents, bucket",
         "{name: documents, buckets",
         &[

@@ -50,6 +50,7 @@ pub(crate) fn spec() -> RunSpec {
             catalog_bucket: Some(REST_BUCKET.to_owned()),
             credentials: None,
             encryption: None,
+            transfer_acceleration: false,
         },
         deletions: Deletions::default(),
         sns: None,

@@ -7,7 +7,7 @@ use crate::api::settings::{BucketEvents, Lifecycle, Replication, TransitionClass
 use crate::plan::names;
 use crate::plan::policy::Place;
 use crate::plan::problem::Problems;
-use crate::plan::storage::check_credentials;
+use crate::plan::storage::{check_credentials, check_names_for_acceleration};
 
 const FIELD: &str = "spec.bucketSettings";
 
@@ -30,7 +30,8 @@ pub(in crate::plan) fn check(spec: &BackupPolicySpec, place: Place, problems: &m
         check_lifecycle(lifecycle, problems);
     }
     if settings.transfer_acceleration == Some(true) {
-        check_acceleration(spec, problems);
+        let field = format!("{FIELD}.transferAcceleration");
+        check_names_for_acceleration(&field, &spec.storage, &spec.categories, problems);
     }
     if let Some(replication) = &settings.replication {
         check_replication(replication, spec, problems);
@@ -104,18 +105,6 @@ fn check_transitions(field: &str, transitions: &[(u32, TransitionClass)], proble
             problems.add(format!("{field}[{index}].days"), &days.to_string(), message);
         }
         before = Some((*days, *class));
-    }
-}
-
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/transfer-acceleration.html>
-fn check_acceleration(spec: &BackupPolicySpec, problems: &mut Problems) {
-    let buckets = spec.categories.iter().map(|category| &category.bucket);
-    let dotted = buckets
-        .chain(&spec.storage.catalog_bucket)
-        .find(|bucket| bucket.contains('.'));
-    if let Some(bucket) = dotted {
-        let message = format!("is not for buckets with a dot in their name, such as {bucket}");
-        problems.add(format!("{FIELD}.transferAcceleration"), "true", message);
     }
 }
 
