@@ -8,26 +8,21 @@ use crate::api::run::QueueOrder;
 /// <https://docs.aws.amazon.com/general/latest/gr/sqs-service.html>
 #[must_use]
 pub fn resolve(url: &str, bucket_region: &str) -> QueueOrder {
-    let of_aws = |host: &str| {
-        Some(
-            host.strip_prefix("sqs.")?
-                .split_once(".amazonaws.com")?
-                .0
-                .to_owned(),
-        )
-    };
-    match (split(url), split(url).and_then(|(_, host, _)| of_aws(host))) {
-        (_, Some(region)) => QueueOrder {
-            url: url.to_owned(),
-            region,
-            endpoint: None,
-        },
-        (parts, None) => QueueOrder {
-            url: url.to_owned(),
-            region: bucket_region.to_owned(),
-            endpoint: parts.map(|(scheme, host, _)| format!("{scheme}://{host}")),
-        },
+    let parts = split(url);
+    let own_region = parts.and_then(|(_, host, _)| region_of(host));
+    let endpoint = parts.filter(|_| own_region.is_none());
+    QueueOrder {
+        url: url.to_owned(),
+        region: own_region.unwrap_or(bucket_region).to_owned(),
+        endpoint: endpoint.map(|(scheme, host, _)| format!("{scheme}://{host}")),
     }
+}
+
+/// The region in a host name of AWS's, also in the form of long ago, `REGION.queue.amazonaws.com`.
+fn region_of(host: &str) -> Option<&str> {
+    let (name, _) = host.split_once(".amazonaws.com")?;
+    name.strip_prefix("sqs.")
+        .or_else(|| name.strip_suffix(".queue"))
 }
 
 /// Checks a queue's URL. A schema has seen it already, but for one in a file.
@@ -90,6 +85,11 @@ mod tests {
             arn(&queue).as_deref(),
             Some("arn:aws:sqs:eu-west-1:123456789012:up")
         );
+        let queue = resolve(
+            "https://eu-west-1.queue.amazonaws.com/123456789012/up",
+            "us-east-1",
+        );
+        assert_eq!(queue.region, "eu-west-1");
         let queue = resolve(
             "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/up",
             "us-east-1",

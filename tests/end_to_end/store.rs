@@ -49,10 +49,7 @@ impl Stores {
 
     /// Buckets of this test alone, with versioning.
     pub(crate) fn buckets(&self, names: &[&str]) -> Vec<String> {
-        let buckets: Vec<String> = names
-            .iter()
-            .map(|name| self.unused(name))
-            .collect();
+        let buckets: Vec<String> = names.iter().map(|name| self.unused(name)).collect();
         for bucket in &buckets {
             let versioning = VersioningConfiguration::builder()
                 .status(BucketVersioningStatus::Enabled)
