@@ -89,7 +89,8 @@ pub enum CredentialsError {
     /// A plain host has none.
     #[error(
         "no credentials in the environment, a profile or a web identity: set AWS_ACCESS_KEY_ID and \
-         AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+         AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; where that is set, see that the profile stands in \
+         the files that AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name"
     )]
     NotConfigured,
     /// A profile that is named has none.

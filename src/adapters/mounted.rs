@@ -118,6 +118,14 @@ fn check_path(path: &[u8]) -> io::Result<()> {
     Err(unsuitable("not a path beneath the root"))
 }
 
+impl OpenTreeError {
+    /// Whether there is no such directory.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
 fn open_error(path: &Path, errno: Errno) -> OpenTreeError {
     OpenTreeError {
         path: path.to_owned(),

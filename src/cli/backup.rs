@@ -326,7 +326,14 @@ async fn run_on_source(
         Ok(tree) => Box::pin(backup::run(order, store, Arc::new(tree), reporter)).await,
         Err(error) => {
             let root = &spec.root;
-            let message = format!("the source's root {root}: {}", chain(&error));
+            let message = if error.is_missing() {
+                format!(
+                    "the source's root {root} does not exist: is it mounted? Otherwise correct \
+                     path.directory"
+                )
+            } else {
+                format!("the source's root {root}: {}", chain(&error))
+            };
             let failure = Failure::new(Reason::SourceSuspicious, message);
             backup::refused(&spec, &*store, reporter, &failure).await
         }

@@ -111,9 +111,13 @@ pub(super) async fn ls(args: LsArgs) -> Result<u8, Failure> {
     let filter = Filter::new(&args.include, &[]).map_err(|error| invalid(chain(&error)))?;
     let held = require_head(&store, &location).await?;
     let (_, commit) = find(&store, &location, &held.head, &args.point.point()).await?;
+    let mut listed = 0;
     for reference in &commit.segments {
         let batch = read_segment(&store, &location, reference).await?;
-        list(&args, &filter, &batch);
+        listed += list(&args, &filter, &batch);
+    }
+    if listed == 0 && !args.include.is_empty() {
+        output::error("nothing in the restore point matches --include");
     }
     Ok(0)
 }
@@ -136,7 +140,9 @@ fn name_missing(entries: &[NotCaptured]) {
     }
 }
 
-fn list(args: &LsArgs, filter: &Filter, batch: &Batch) {
+/// Lists what is asked for; answers with how much that was.
+fn list(args: &LsArgs, filter: &Filter, batch: &Batch) -> usize {
+    let mut listed = 0;
     for index in 0..batch.len() {
         let is_directory = batch.kind(index) == Kind::Directory;
         if filter.verdict(batch.path(index), is_directory) != Verdict::Take {
@@ -147,7 +153,9 @@ fn list(args: &LsArgs, filter: &Filter, batch: &Batch) {
             Output::Human => output::line(&human(&row)),
             Output::Json => output::json(&machine(&row)),
         }
+        listed += 1;
     }
+    listed
 }
 
 fn human(row: &Row) -> String {

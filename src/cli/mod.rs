@@ -8,6 +8,7 @@ mod controller;
 mod destination;
 mod estimate;
 pub mod exit_codes;
+mod explain;
 mod follow;
 mod history;
 mod iam;
@@ -86,6 +87,8 @@ enum Verb {
     IamPolicy(iam::IamArgs),
     /// Watch BackupPolicy resources and keep their CronJobs.
     Controller(controller::ControllerArgs),
+    /// Say what the fields of a policy mean.
+    Explain(explain::ExplainArgs),
     /// Print the custom resource definition.
     Crd,
     /// Print what makes a shell complete commands and options.
@@ -163,6 +166,7 @@ async fn dispatch(verb: Verb) -> Result<u8, Failure> {
         Verb::Bucket(verb) => bucket::run(verb).await,
         Verb::Notify(args) => notify::run(args).await,
         Verb::Controller(args) => controller::run(args).await,
+        Verb::Explain(args) => explain::run(&args),
         Verb::Crd => {
             output::line(crd::yaml().trim_end());
             Ok(0)

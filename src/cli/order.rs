@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_saphyr::UserMessageFormatter;
 
 use super::identity;
 use crate::api::outcome::Reason;
@@ -50,7 +51,10 @@ impl PolicyArgs {
 
     fn parse(&self) -> Result<BackupPolicy, Failure> {
         let text = read(&self.policy)?;
-        let not_read = |error: serde_saphyr::Error| self.wrong(&[error.without_snippet()]);
+        let not_read = |error: serde_saphyr::Error| {
+            let error = error.without_snippet();
+            self.wrong(&[error.render_with_formatter(&UserMessageFormatter)])
+        };
         let object: serde_json::Value = serde_saphyr::from_str(&text).map_err(not_read)?;
         let problems = object::check(&object);
         if !problems.is_empty() {

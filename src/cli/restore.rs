@@ -56,13 +56,29 @@ pub(super) struct RestoreArgs {
 #[derive(Clone, Debug, Args)]
 #[group(multiple = false)]
 pub(super) struct PointArgs {
-    /// The newest restore point that is not after this time, as 2026-11-01T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    /// The newest restore point that is not after this time, as 2026-11-01T00:00:00Z, or as `runs`
+    /// writes it.
+    #[arg(long, value_name = "TIME", value_parser = time)]
     as_of: Option<jiff::Timestamp>,
 
-    /// The restore point that this run made. Default: the newest one.
+    /// The restore point that this run made, by its id or the first eight characters of it. Default:
+    /// the newest one.
     #[arg(long, value_name = "ID")]
     run: Option<String>,
+}
+
+/// A time with its offset, or one in UTC as `runs` writes it.
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    let bare = text.strip_suffix(" UTC").unwrap_or(text);
+    let in_utc = || {
+        let civil = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", bare).ok()?;
+        jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
+    };
+    text.parse().ok().or_else(in_utc).ok_or_else(|| {
+        "it is no time: write 2026-11-01T00:00:00Z, 2026-11-01T00:00:00+01:00, or \
+         \"2026-11-01 00:00:00 UTC\""
+            .to_owned()
+    })
 }
 
 impl PointArgs {
@@ -173,4 +189,28 @@ fn summary(args: &RestoreArgs, is_bucket: bool, report: &RestoreReport) -> Strin
         ));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_as_it_is_written() {
+        let at = "2026-11-01T00:30:00Z".parse().ok();
+        for text in [
+            "2026-11-01T00:30:00Z",
+            "2026-11-01T01:30:00+01:00",
+            "2026-11-01 00:30:00 UTC",
+            "2026-11-01 00:30:00",
+        ] {
+            assert_eq!(time(text).ok(), at, "{text}");
+        }
+        for text in ["2026-11-01", "yesterday", ""] {
+            assert!(
+                time(text).is_err_and(|told| told.contains("write 2026")),
+                "{text}"
+            );
+        }
+    }
 }

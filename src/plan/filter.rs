@@ -8,7 +8,8 @@
 //! A directory that is left out is not entered, so nothing below it can be taken back. With
 //! include patterns, a matched directory takes everything below, and those directories that do
 //! not match are entered and taken as rows of their own: only what is in them can tell whether
-//! they lead anywhere.
+//! they lead anywhere. Where every include pattern starts at the root, as `/exports/` does, those that
+//! lead nowhere are not entered.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -22,6 +23,9 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
 pub struct Filter {
     include: Patterns,
     exclude: Patterns,
+    /// Where the include patterns lead, if each of them starts at the root: the directories before the
+    /// first wildcard.
+    leads: Option<Vec<Vec<u8>>>,
 }
 
 /// What becomes of an entry.
@@ -66,6 +70,7 @@ impl Filter {
         Ok(Self {
             include: compile("include", include)?,
             exclude: compile("exclude", exclude)?,
+            leads: include.iter().map(|pattern| lead(pattern)).collect(),
         })
     }
 
@@ -98,10 +103,46 @@ impl Filter {
         match self.include.takes(path, is_directory) {
             Some(true) => Verdict::Take,
             None if parent == Verdict::Take => Verdict::Take,
-            None if is_directory => Verdict::Enter,
+            None if is_directory && self.may_lead(path) => Verdict::Enter,
             Some(false) | None => Verdict::Leave,
         }
     }
+}
+
+impl Filter {
+    /// The include pattern that takes an entry, or a directory above it.
+    #[must_use]
+    pub fn included_by(&self, path: &[u8], is_directory: bool) -> Option<&str> {
+        self.include.found_with_parents(path, is_directory)
+    }
+
+    fn may_lead(&self, directory: &[u8]) -> bool {
+        let Some(leads) = &self.leads else {
+            return true;
+        };
+        leads
+            .iter()
+            .any(|lead| is_on_the_way(directory, lead) || is_on_the_way(lead, directory))
+    }
+}
+
+/// Whether a directory is another one, or lies above it.
+fn is_on_the_way(above: &[u8], below: &[u8]) -> bool {
+    below
+        .strip_prefix(above)
+        .is_some_and(|rest| above.is_empty() || rest.is_empty() || rest.starts_with(b"/"))
+}
+
+/// The directories that a pattern names before its first wildcard; nothing of one that matches at any
+/// depth, or takes something back.
+fn lead(pattern: &str) -> Option<Vec<u8>> {
+    let body = pattern.strip_suffix('/').unwrap_or(pattern);
+    if pattern.starts_with('!') || !body.contains('/') {
+        return None;
+    }
+    let parts = body.strip_prefix('/').unwrap_or(body).split('/');
+    let plain = parts.take_while(|part| !part.contains(['*', '?', '[', '\\', ' ']));
+    Some(plain.collect::<Vec<_>>().join("/").into_bytes())
 }
 
 /// A list of gitignore-style patterns.
@@ -145,6 +186,17 @@ impl Patterns {
     /// What the last matching pattern says of this very path; `None` where none matches.
     pub(crate) fn takes(&self, path: &[u8], is_directory: bool) -> Option<bool> {
         answer(&self.0.matched(as_path(path), is_directory))
+    }
+
+    /// The pattern that takes a path, or a directory above it.
+    pub(crate) fn found_with_parents(&self, path: &[u8], is_directory: bool) -> Option<&str> {
+        let found = self
+            .0
+            .matched_path_or_any_parents(as_path(path), is_directory);
+        match found {
+            Match::Ignore(glob) => Some(glob.original()),
+            Match::None | Match::Whitelist(_) => None,
+        }
     }
 
     /// As [`Patterns::takes`], where a directory that is taken takes everything below.
@@ -193,6 +245,38 @@ mod tests {
     }
 
     use Verdict::{Enter, Leave, Take};
+
+    #[test]
+    fn a_directory_that_leads_nowhere_is_not_entered() {
+        check(
+            &["/exports/", "srv/pictures/**/*.jpg"],
+            &[],
+            &[
+                (b"exports/", Take),
+                (b"exports/a/", Take),
+                (b"srv/", Enter),
+                (b"srv/pictures/", Enter),
+                (b"srv/pictures/2026/", Enter),
+                (b"srv/other/", Leave),
+                (b"private/", Leave),
+                (b"exports2/", Leave),
+            ],
+        );
+        // One that matches at any depth may be anywhere.
+        check(&["/exports/", "pictures/"], &[], &[(b"private/", Enter)]);
+    }
+
+    #[test]
+    fn the_pattern_that_takes_an_entry_is_known() {
+        let include = strings(&["exports/", "*.jpg"]);
+        let filter = Filter::new(&include, &[]).unwrap();
+        assert_eq!(
+            filter.included_by(b"exports/a.txt", false),
+            Some("exports/")
+        );
+        assert_eq!(filter.included_by(b"a/b.jpg", false), Some("*.jpg"));
+        assert_eq!(filter.included_by(b"other.txt", false), None);
+    }
 
     #[test]
     fn without_patterns_everything_is_taken() {

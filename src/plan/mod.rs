@@ -17,6 +17,7 @@ pub mod destination;
 pub mod due;
 pub mod event;
 pub mod evidence;
+pub mod explain;
 pub mod extensions;
 pub mod filter;
 pub mod follow;

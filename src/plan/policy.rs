@@ -202,6 +202,10 @@ fn check_categories(categories: &[Category], problems: &mut Problems) {
                 "is the name of another category already",
             );
         }
+        if let Some(compression) = &category.compression {
+            let field = format!("{field}.compression");
+            check_extensions(&field, &compression.extensions, problems);
+        }
         if let Some(Err(message)) = category.compression.as_ref().map(compression::Rule::new) {
             let compression = category.compression.as_ref();
             let text = compression.and_then(|compression| compression.minimum_size.as_deref());
@@ -227,15 +231,16 @@ fn check_categories(categories: &[Category], problems: &mut Problems) {
                 message,
             );
         }
-        for (index, extension) in matches.extensions.iter().enumerate() {
-            if extension.contains(['.', '/']) {
-                let field = format!("{field}.match.extensions[{index}]");
-                problems.add(
-                    field,
-                    extension,
-                    "must be an extension without a dot, such as jpg",
-                );
-            }
+        check_extensions(&format!("{field}.match"), &matches.extensions, problems);
+    }
+}
+
+fn check_extensions(field: &str, extensions: &[String], problems: &mut Problems) {
+    for (index, extension) in extensions.iter().enumerate() {
+        if extension.contains(['.', '/']) {
+            let field = format!("{field}.extensions[{index}]");
+            let message = "must be an extension without a dot, such as jpg";
+            problems.add(field, extension, message);
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::api::outcome::Reason;
 use crate::plan::ancestry;
 use crate::plan::location::Location;
 
+/// How much of a run's id has to be given at least: two ids with the same start are not expected.
+const RUN_ID_START_MIN: usize = 8;
+
 /// HEAD, and the token by which it may be changed.
 #[derive(Clone, Debug)]
 pub struct Held {
@@ -118,7 +121,7 @@ pub async fn find<S: Store>(
         let next = match point {
             Point::Newest => return Ok((reference, commit)),
             Point::AsOf(time) if reference.time <= *time => return Ok((reference, commit)),
-            Point::Run(run) if commit.run == *run => return Ok((reference, commit)),
+            Point::Run(run) if is_named(&commit.run, run) => return Ok((reference, commit)),
             Point::AsOf(time) => ancestry::towards(&commit.ancestors, *time),
             Point::Run(_) => commit.ancestors.first(),
         };
@@ -137,6 +140,11 @@ pub async fn find<S: Store>(
         commit = read_commit(store, location, &next).await?;
         reference = next;
     }
+}
+
+/// Whether this is the run that is meant: by its id, or by the start of it.
+fn is_named(id: &str, given: &str) -> bool {
+    id == given || (given.len() >= RUN_ID_START_MIN && id.starts_with(given))
 }
 
 /// Reads an object of the catalog whole, and verifies it before anyone parses it.

@@ -53,6 +53,16 @@ const MISTAKES: &[Mistake] = &[
         ],
     ),
     (
+        "bucket: host",
+        "compression: {algorithm: Zstd, extensions: [.csv]}, bucket: host",
+        &["compression.extensions[0]", "\".csv\"", "without a dot"],
+    ),
+    (
+        "spec:",
+        "spec:\n  schedule: '@daily'",
+        &["duplicate mapping key"],
+    ),
+    (
         "storage: {region",
         "storage: {transferAcceleration: true, region",
         &["spec.storage.transferAcceleration", "storage.endpoint out"],

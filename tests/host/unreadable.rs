@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
 use crate::host::{Backup, Host, paths};
+use crate::store::minio;
 use crate::tree::{file, is_root, mode};
 
 /// The user and group of nobody in particular.
@@ -50,6 +51,51 @@ fn w08_of_a_file_that_cannot_be_read_the_older_copy_is_kept() {
     mode(&letter, 0o644);
     backup_as_nobody(&host).expect(0);
     host.check_restore();
+}
+
+#[test]
+fn a_new_directory_that_cannot_be_read_has_no_older_copy() {
+    let host = Host::new();
+    file(&host.root(), "letter.txt", "dear");
+    file(&host.root(), "open/a.txt", "a");
+    backup_as_nobody(&host).expect(0);
+    file(&host.root(), "closed/b.txt", "b");
+    for directory in ["closed", "open"] {
+        mode(&host.root().join(directory), 0);
+    }
+    let report = backup_as_nobody(&host).expect(3);
+    let stale: Vec<bool> = report
+        .not_captured
+        .iter()
+        .map(|entry| entry.stale)
+        .collect();
+    assert_eq!(paths(&report), ["closed", "open"]);
+    assert_eq!(stale, [false, true]);
+    for directory in ["closed", "open"] {
+        mode(&host.root().join(directory), 0o755);
+    }
+}
+
+#[test]
+fn what_no_include_pattern_leads_to_is_not_looked_at() {
+    let host = Host::new();
+    let place = format!("path: {{directory: {}}}", host.root().display());
+    let include = format!("{place}, include: [/exports/, /pictrues/]");
+    host.write_policy(&minio(), |policy| policy.replace(&place, &include));
+    file(&host.root(), "exports/a.csv", "1");
+    file(&host.root(), "private/b.txt", "2");
+    mode(&host.root().join("private"), 0);
+    let report = backup_as_nobody(&host).expect(0);
+    assert_eq!(report.files.total, 2);
+    let words = "include \"/pictrues/\" matches nothing";
+    assert!(
+        report
+            .warnings
+            .iter()
+            .any(|warning| warning.contains(words)),
+        "{report:#?}"
+    );
+    mode(&host.root().join("private"), 0o755);
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub(super) struct Merge<S: Store, T: Tree> {
     /// The prefixes of the keys beneath what could not be read, as long as such keys may come.
     /// There can be several: `b/` comes after `b!`.
     unreadable: Vec<Vec<u8>>,
+    /// The include patterns that have taken nothing yet.
+    unseen: Vec<String>,
 }
 
 impl<S: Store, T: Tree> Merge<S, T> {
@@ -58,6 +60,12 @@ impl<S: Store, T: Tree> Merge<S, T> {
         known: Known<'_>,
         feed: Feed,
     ) -> Result<Self, Failure> {
+        let include = &backup.spec.include;
+        let unseen = include.iter().filter(|pattern| !pattern.starts_with('!'));
+        let unseen = match &known.named {
+            None => unseen.cloned().collect(),
+            Some(_) => Vec::new(),
+        };
         let journal = Journal::open(&*backup.store, &backup.location, &session.dead).await?;
         Ok(Self {
             backup,
@@ -71,6 +79,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
             last_key: Vec::new(),
             is_at_boundary: false,
             unreadable: Vec::new(),
+            unseen,
         })
     }
 
@@ -106,6 +115,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
         self.advance(None).await?;
         let rest = self.find_in_journal(None).await?;
         self.drop_orphans(rest.skipped).await;
+        self.tell_unseen();
         Ok(())
     }
 
@@ -150,6 +160,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
         let identity = entry.stat.identity;
         let order_key = key::order_key(&entry.path, identity.kind).into_owned();
         self.check_order(&order_key)?;
+        self.see(&entry.path, identity.kind);
         self.advance(Some(&order_key)).await?;
         let parent = self.take_parent(&order_key).await?;
         let Found {
@@ -198,6 +209,26 @@ impl<S: Store, T: Tree> Merge<S, T> {
         Ok(())
     }
 
+    /// Notes which include pattern has taken something.
+    fn see(&mut self, path: &[u8], kind: Kind) {
+        if self.unseen.is_empty() {
+            return;
+        }
+        let filter = &self.backup.filter;
+        if let Some(pattern) = filter.included_by(path, kind == Kind::Directory) {
+            self.unseen.retain(|unseen| *unseen != pattern);
+        }
+    }
+
+    /// Tells of include patterns that have taken nothing: a folder may be spelled wrongly.
+    fn tell_unseen(&self) {
+        for pattern in &self.unseen {
+            self.backup.progress.warn(format!(
+                "include {pattern:?} matches nothing: it is relative to the source's root"
+            ));
+        }
+    }
+
     /// An entry that cannot be seen: what the parent has of it, and of everything beneath it, is
     /// carried, and nothing of it counts as deleted.
     async fn take_unreadable(&mut self, unreadable: Unreadable) -> Result<(), Failure> {
@@ -208,6 +239,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
         } = unreadable;
         let file_key = key::order_key(&path, Kind::File).into_owned();
         let beneath = key::order_key(&path, Kind::Directory).into_owned();
+        // Its entry came just before, so that what comes next in the parent is what is beneath it.
         let is_told = self.last_key == beneath;
         if !is_told {
             self.advance(Some(&file_key)).await?;
@@ -221,12 +253,17 @@ impl<S: Store, T: Tree> Merge<S, T> {
             self.carry(row).await;
         }
         if is_directory || !is_carried {
-            self.unreadable.push(beneath);
+            self.unreadable.push(beneath.clone());
         }
+        let has_older = if is_told {
+            self.parent_has_beneath(&beneath).await?
+        } else {
+            is_directory
+        };
         self.backup.progress.not_captured(NotCaptured {
             path: key::display(&path),
             reason: cause.to_string(),
-            stale: is_carried || is_directory,
+            stale: is_carried || has_older,
         });
         self.cut_if_due().await;
         Ok(())
@@ -275,6 +312,13 @@ impl<S: Store, T: Tree> Merge<S, T> {
             self.is_at_boundary = is_last;
             row
         }))
+    }
+
+    /// Whether the parent's next row lies beneath a directory.
+    async fn parent_has_beneath(&mut self, beneath: &[u8]) -> Result<bool, Failure> {
+        let (store, location) = (&*self.backup.store, &self.backup.location);
+        let next = self.parent.peek(store, location).await?;
+        Ok(next.is_some_and(|row| row.order_key().starts_with(beneath)))
     }
 
     async fn find_in_journal(&mut self, key: Option<&[u8]>) -> Result<Found, Failure> {

@@ -349,6 +349,10 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let trusts_parent = self.prepare(repository, held, parent).await?;
         let session = Session::new(held.clone(), signs, writer.id(), parent.is_some()).await;
         let copied = self.copy(&Arc::new(session), parent, trusts_parent).await?;
+        if copied.totals.rows == 0 {
+            self.progress
+                .warn("the source is empty, or nothing in it is included".to_owned());
+        }
         let mut held = held.lock().await;
         if let Some((reference, commit)) = parent
             && !self.is_news(&copied, commit)

@@ -198,7 +198,8 @@ impl<S: Store, T: Tree> Backup<S, T> {
         Failure::new(
             Reason::Locked,
             format!(
-                "run {} has been writing to {} since {}, and did not end in time",
+                "run {} has been writing to {} since {}, and did not end in time: wait for it, or see \
+                 why it does not end; one that is dead is taken over after five minutes",
                 writer.run,
                 self.location.prefix(),
                 writer.since
@@ -386,8 +387,9 @@ fn belongs(bucket: &str, prefix: &str, standing: &Claim) -> Failure {
     Failure::new(
         Reason::PreflightRefused,
         format!(
-            "the key prefix {prefix} of bucket {bucket} belongs to the repository at {}: choose \
-             another storage.keyPrefix",
+            "the key prefix {prefix} of bucket {bucket} belongs to the repository at {}: give its \
+             name with --cluster-name if that is this policy's from before (a host's name is part of \
+             it), or choose another storage.keyPrefix",
             standing.catalog
         ),
     )
