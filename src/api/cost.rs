@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::policy::StorageClass;
+use super::settings::TransitionClass;
 
 /// What a store costs in one region, in dollars. The first price step, without free allowances.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -35,6 +36,10 @@ pub struct ClassPrices {
     pub intelligent_tiering: ClassPrice,
     /// `GLACIER_IR`.
     pub glacier_ir: ClassPrice,
+    /// `GLACIER`, also called Flexible Retrieval.
+    pub glacier: ClassPrice,
+    /// `DEEP_ARCHIVE`.
+    pub deep_archive: ClassPrice,
     /// `REDUCED_REDUNDANCY`.
     pub reduced_redundancy: ClassPrice,
 }
@@ -42,14 +47,99 @@ pub struct ClassPrices {
 impl ClassPrices {
     /// The prices of a class.
     #[must_use]
-    pub fn of(&self, class: StorageClass) -> &ClassPrice {
+    pub fn of(&self, tier: impl Into<Tier>) -> &ClassPrice {
+        match tier.into() {
+            Tier::Standard => &self.standard,
+            Tier::StandardIa => &self.standard_ia,
+            Tier::OnezoneIa => &self.onezone_ia,
+            Tier::IntelligentTiering => &self.intelligent_tiering,
+            Tier::GlacierIr => &self.glacier_ir,
+            Tier::Glacier => &self.glacier,
+            Tier::DeepArchive => &self.deep_archive,
+            Tier::ReducedRedundancy => &self.reduced_redundancy,
+        }
+    }
+}
+
+/// A storage class that an object can lie in: one that it was sent to, or moved to by a rule.
+/// Ordered as S3 moves objects: towards later ones only.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Tier {
+    /// `REDUCED_REDUNDANCY`.
+    ReducedRedundancy,
+    /// `STANDARD`.
+    Standard,
+    /// `STANDARD_IA`.
+    StandardIa,
+    /// `INTELLIGENT_TIERING`.
+    IntelligentTiering,
+    /// `ONEZONE_IA`.
+    OnezoneIa,
+    /// `GLACIER_IR`.
+    GlacierIr,
+    /// `GLACIER`.
+    Glacier,
+    /// `DEEP_ARCHIVE`.
+    DeepArchive,
+}
+
+impl Tier {
+    /// The name that S3 uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReducedRedundancy => StorageClass::ReducedRedundancy.as_str(),
+            Self::Standard => StorageClass::Standard.as_str(),
+            Self::StandardIa => StorageClass::StandardIa.as_str(),
+            Self::IntelligentTiering => StorageClass::IntelligentTiering.as_str(),
+            Self::OnezoneIa => StorageClass::OnezoneIa.as_str(),
+            Self::GlacierIr => StorageClass::GlacierIr.as_str(),
+            Self::Glacier => TransitionClass::Glacier.as_str(),
+            Self::DeepArchive => TransitionClass::DeepArchive.as_str(),
+        }
+    }
+
+    /// How many hours S3 takes to make an object readable, where it is not so at once; by the
+    /// retrieval that is called Standard.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects-retrieval-options.html>
+    #[must_use]
+    pub fn retrieval_hours(self) -> Option<&'static str> {
+        match self {
+            Self::Glacier => Some("3 to 5"),
+            Self::DeepArchive => Some("12"),
+            Self::ReducedRedundancy
+            | Self::Standard
+            | Self::StandardIa
+            | Self::IntelligentTiering
+            | Self::OnezoneIa
+            | Self::GlacierIr => None,
+        }
+    }
+}
+
+impl From<StorageClass> for Tier {
+    fn from(class: StorageClass) -> Self {
         match class {
-            StorageClass::Standard => &self.standard,
-            StorageClass::StandardIa => &self.standard_ia,
-            StorageClass::OnezoneIa => &self.onezone_ia,
-            StorageClass::IntelligentTiering => &self.intelligent_tiering,
-            StorageClass::GlacierIr => &self.glacier_ir,
-            StorageClass::ReducedRedundancy => &self.reduced_redundancy,
+            StorageClass::Standard => Self::Standard,
+            StorageClass::StandardIa => Self::StandardIa,
+            StorageClass::OnezoneIa => Self::OnezoneIa,
+            StorageClass::IntelligentTiering => Self::IntelligentTiering,
+            StorageClass::GlacierIr => Self::GlacierIr,
+            StorageClass::ReducedRedundancy => Self::ReducedRedundancy,
+        }
+    }
+}
+
+impl From<TransitionClass> for Tier {
+    fn from(class: TransitionClass) -> Self {
+        match class {
+            TransitionClass::StandardIa => Self::StandardIa,
+            TransitionClass::IntelligentTiering => Self::IntelligentTiering,
+            TransitionClass::OnezoneIa => Self::OnezoneIa,
+            TransitionClass::GlacierIr => Self::GlacierIr,
+            TransitionClass::Glacier => Self::Glacier,
+            TransitionClass::DeepArchive => Self::DeepArchive,
         }
     }
 }
@@ -66,10 +156,21 @@ pub struct ClassPrice {
     pub thousand_reads: f64,
     /// A GiB read, besides the request.
     pub gibibyte_retrieved: f64,
+    /// A thousand objects that a lifecycle rule moves into the class.
+    pub thousand_transitions: f64,
+    /// A thousand objects asked back from an archive, where they are not readable at once.
+    #[serde(default)]
+    pub thousand_retrievals: f64,
     /// The size that a smaller object is billed as.
     pub minimum_bytes: u64,
     /// For how many days an object is billed at least.
     pub minimum_days: u32,
+    /// What an archive adds to each object, billed in the class.
+    #[serde(default)]
+    pub overhead_bytes: u64,
+    /// What an archive adds to each object, billed as STANDARD.
+    #[serde(default)]
+    pub standard_overhead_bytes: u64,
     /// From what size on an object is watched, where that costs.
     #[serde(default)]
     pub watched_from_bytes: u64,
@@ -106,11 +207,58 @@ pub struct Estimate {
     pub restore: Cost,
     /// What leaves the region in a restore costs this of it.
     pub restore_out_dollars: f64,
-    /// A month in which nothing changes: storage, and a run a day.
-    pub month_unchanged_dollars: f64,
-    /// A month in which one in a hundred files changes each day, once the versions that they
-    /// supersede are kept for thirty days, or for as long as their class bills at least.
-    pub month_changed_dollars: f64,
+    /// How long superseded versions are kept; absent where no rule ever removes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_kept_days: Option<u32>,
+    /// The months in which nothing changes, like ones together, from the first to the last, which
+    /// goes on for ever.
+    pub months_unchanged: Vec<Months>,
+    /// Months in which the same one in a hundred files change each day. The last one goes on for
+    /// ever; where superseded versions do, it is the twenty-fourth.
+    pub months_changed: Vec<Months>,
+    /// Everything restored once lifecycle rules have moved it for the last time; absent where none
+    /// does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_moved: Option<Cost>,
+}
+
+/// What one month costs, or each of several that are alike, counted from the first run.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Months {
+    /// The first of them, from 1.
+    pub first: u32,
+    /// The last of them; absent where that is not to be foreseen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<u32>,
+    /// What is stored, by class, on average.
+    pub stored: Vec<StoredTier>,
+    /// Objects that rules move.
+    pub moves: u64,
+    /// What moving them costs.
+    pub moves_dollars: f64,
+    /// What is billed because objects leave a class before its least days are over.
+    pub early_dollars: f64,
+    /// A run a day.
+    pub runs_dollars: f64,
+    /// All of that.
+    pub dollars: f64,
+}
+
+/// What lies in one class.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredTier {
+    /// The class.
+    pub tier: Tier,
+    /// Objects.
+    pub objects: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// The size that is billed.
+    pub billed_bytes: u64,
+    /// What keeping them for the month costs.
+    pub dollars: f64,
 }
 
 /// What one category will take, and cost in dollars.
@@ -125,8 +273,13 @@ pub struct CategoryEstimate {
     pub storage_class: StorageClass,
     /// Objects.
     pub objects: u64,
-    /// Their size.
+    /// Their size in the source.
     pub bytes: u64,
+    /// Their size once they are compressed: as it is in the source where nothing is, or no sample was
+    /// read.
+    pub stored_bytes: u64,
+    /// Files that were read to learn how much compression saves; that is then known about.
+    pub sampled_files: u64,
     /// The size that is billed: small objects of some classes count as larger ones.
     pub billed_bytes: u64,
     /// Objects that are billed as larger ones.
@@ -163,7 +316,8 @@ pub struct RunCost {
     /// What is stored, by storage class; absent where the run did not see all of the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stored: Vec<StoredClass>,
-    /// What keeping it for a month costs.
+    /// What keeping it for a month costs in the classes that it was sent to: a run knows no lifecycle
+    /// rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub month_microdollars: Option<u64>,
 }

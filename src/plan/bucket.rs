@@ -18,6 +18,7 @@ use super::preflight::LifecycleRule;
 use crate::api::settings::TransitionClass;
 
 pub use self::compare::compare;
+pub(super) use self::lifecycle::{Tiers, tiers};
 pub(crate) use self::statements::merged;
 pub use self::wanted::wanted;
 

@@ -36,6 +36,12 @@ impl Rule {
         })
     }
 
+    /// How files are compressed that are.
+    #[must_use]
+    pub fn uses(&self) -> CompressionAlgorithm {
+        self.algorithm
+    }
+
     /// How a file of this path and size shall be compressed; `None` where it shall not.
     #[must_use]
     pub fn algorithm(&self, path: &[u8], size_bytes: u64) -> Option<CompressionAlgorithm> {

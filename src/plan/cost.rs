@@ -1,65 +1,27 @@
 //! What a backup will cost, from the sizes of its files, a policy and a table of prices.
 //!
+//! A [`Survey`] is filled by a walk, or by a run. For the walk it says what the backup will cost, by
+//! month where lifecycle rules move what is stored; for the run what its requests cost, and what is
+//! stored.
+//!
 //! # Caveats
-//! Lifecycle rules, compression and discounts are not reckoned with; the first makes the storage
-//! cheaper later, the second makes everything smaller. What other people do in the buckets is
-//! theirs.
+//! Discounts are not reckoned with, nor what other people do in the buckets. A run knows no
+//! lifecycle rules: what it says of a month is as if everything stayed where it was sent.
 
-use std::collections::BTreeMap;
+mod found;
+mod lifecycle;
+mod money;
+mod months;
+mod reckoning;
+mod requests;
+mod run;
+mod sample;
+mod survey;
 
-use crate::api::cost::{
-    CategoryEstimate, ClassPrice, Cost, Estimate, Prices, RunCost, StoredClass,
-};
-use crate::api::policy::{Category, StorageClass};
-use crate::api::run::RunSpec;
+use crate::api::cost::Prices;
 
-use super::parts;
-
-/// How many rows a segment of the catalog has, and what one of them takes there. Measured:
-/// docs/benchmarks.md.
-const ROWS_OF_SEGMENT: u64 = 50_000;
-const BYTES_OF_ROW: u64 = 105;
-
-/// What a first run asks besides sending files and segments: the repository, its HEAD and claims
-/// are made, and the store is tried out. For one bucket, and for each bucket more.
-const FIRST_RUN: Requests = Requests {
-    writes: 13,
-    reads: 9,
-};
-const FIRST_RUN_BUCKET: Requests = Requests {
-    writes: 3,
-    reads: 6,
-};
-
-/// What every later run asks besides, and for each bucket.
-const LATER_RUN: Requests = Requests {
-    writes: 2,
-    reads: 5,
-};
-const LATER_RUN_BUCKET: Requests = Requests {
-    writes: 0,
-    reads: 2,
-};
-
-/// What making a restore point asks besides.
-const COMMIT: Requests = Requests {
-    writes: 2,
-    reads: 0,
-};
-
-/// What reading a restore point asks besides its segments and files.
-const RESTORE: Requests = Requests {
-    writes: 0,
-    reads: 2,
-};
-
-/// Of how many files one changes a day, where something changes.
-const CHANGED_ONE_IN: u64 = 100;
-
-/// A month, as prices are reckoned.
-const DAYS_OF_MONTH: u32 = 30;
-
-const GIBIBYTE: f64 = 1_073_741_824.0;
+pub use self::sample::SampleFile;
+pub use self::survey::Survey;
 
 /// The prices that come with this release.
 #[must_use]
@@ -71,465 +33,57 @@ pub fn prices() -> Prices {
     serde_saphyr::from_str(include_str!("prices.yaml")).expect("a test reads the same table")
 }
 
-/// What was found of a source.
-#[derive(Clone, Debug)]
-pub struct Survey {
-    categories: Vec<Found>,
-    rows: u64,
-    not_captured: u64,
-    /// Whether the store copies large objects by itself.
-    copies: bool,
-}
-
-/// What was found of a category.
-#[derive(Clone, Debug)]
-struct Found {
-    name: String,
-    bucket: String,
-    class: StorageClass,
-    price: ClassPrice,
-    objects: u64,
-    small_objects: u64,
-    watched_objects: u64,
-    bytes: u64,
-    billed_bytes: u64,
-    writes: u64,
-    /// Writes that a run has made.
-    sent: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Requests {
-    writes: u64,
-    reads: u64,
-}
-
-impl Survey {
-    /// Nothing was found yet.
-    #[must_use]
-    pub fn new(categories: &[Category], prices: &Prices) -> Self {
-        let found = |category: &Category| {
-            let class = category.storage_class.unwrap_or(StorageClass::Standard);
-            Found::new(&category.name, &category.bucket, class, prices)
-        };
-        Self {
-            categories: categories.iter().map(found).collect(),
-            rows: 0,
-            not_captured: 0,
-            copies: false,
-        }
-    }
-
-    /// Nothing was found yet of an order's source.
-    #[must_use]
-    pub fn of(order: &RunSpec, prices: &Prices) -> Self {
-        let bucket = order.bucket.as_ref();
-        Self {
-            copies: bucket.is_some_and(|bucket| bucket.is_within_reach_of(&order.storage)),
-            ..Self::new(&order.categories, prices)
-        }
-    }
-
-    /// A file that this category takes; `None` where none does.
-    pub fn add_file(&mut self, category: Option<usize>, size_bytes: u64) {
-        let writes = writes_of_file(size_bytes, self.copies);
-        let category = category.and_then(|index| self.categories.get_mut(index));
-        match (category, writes) {
-            (Some(category), Some(writes)) => {
-                self.rows += 1;
-                category.add(size_bytes, writes);
-            }
-            (Some(_) | None, _) => self.not_captured += 1,
-        }
-    }
-
-    /// A directory, a link, or what else has no content.
-    pub fn add_other(&mut self) {
-        self.rows += 1;
-    }
-
-    /// An entry that could not be looked at.
-    pub fn add_unreadable(&mut self) {
-        self.not_captured += 1;
-    }
-
-    /// A file of this category was sent with so many writes.
-    pub fn add_sent(&mut self, category: usize, writes: u64) {
-        if let Some(category) = self.categories.get_mut(category) {
-            category.sent += writes;
-        }
-    }
-
-    /// What a run cost that made these requests, by operation. What files were sent with is priced
-    /// by their class, all else as STANDARD, which the catalog is in. `is_whole` says whether all
-    /// of the source was seen.
-    #[must_use]
-    pub fn run_cost(
-        &self,
-        requests: &BTreeMap<String, u64>,
-        is_whole: bool,
-        prices: &Prices,
-    ) -> RunCost {
-        let count = |kind: Kind| -> u64 {
-            let of_kind = requests.iter().filter(|(name, _)| kind_of(name) == kind);
-            of_kind.map(|(_, count)| count).sum()
-        };
-        let (writes, reads) = (count(Kind::Write), count(Kind::Read));
-        let sent = self.categories.iter().map(|found| found.sent);
-        let rest = Requests {
-            writes: writes.saturating_sub(sent.sum()),
-            reads,
-        };
-        let reckoning = Reckoning::new(self, "", prices);
-        let data = self.categories.iter();
-        let data = data.map(|found| per_thousand(found.sent, found.price.thousand_writes));
-        let dollars = data.sum::<f64>() + reckoning.catalog.requests(rest).dollars;
-        let month = reckoning.all().map(Found::month).sum();
-        RunCost {
-            prices_region: prices.region.clone(),
-            prices_as_of: prices.as_of.clone(),
-            writes,
-            reads,
-            free: count(Kind::Free),
-            requests_microdollars: microdollars(dollars),
-            stored: if is_whole {
-                reckoning.stored()
-            } else {
-                Vec::new()
-            },
-            month_microdollars: is_whole.then(|| microdollars(month)),
-        }
-    }
-
-    /// What backing up the source will take, with its catalog in this bucket.
-    #[must_use]
-    pub fn estimate(&self, source: &str, catalog_bucket: &str, prices: &Prices) -> Estimate {
-        let reckoning = Reckoning::new(self, catalog_bucket, prices);
-        let files = reckoning.sum(|found| found.objects);
-        let bytes = reckoning.sum(|found| found.bytes);
-        let storage: f64 = reckoning.all().map(Found::month).sum();
-        let (unchanged, changed) = (reckoning.unchanged_run(), reckoning.changed_run());
-        let runs = f64::from(DAYS_OF_MONTH);
-        let out = gibibytes(bytes) * prices.gibibyte_out;
-        Estimate {
-            source: source.to_owned(),
-            prices_region: prices.region.clone(),
-            prices_as_of: prices.as_of.clone(),
-            files,
-            bytes,
-            not_captured: self.not_captured,
-            categories: reckoning
-                .all()
-                .map(|found| found.estimate(prices))
-                .collect(),
-            first_run: reckoning.first_run(),
-            unchanged_run: unchanged,
-            changed_run: changed,
-            restore: reckoning.restore(out),
-            restore_out_dollars: out,
-            month_unchanged_dollars: storage + runs * unchanged.dollars,
-            month_changed_dollars: storage + reckoning.superseded() + runs * changed.dollars,
-        }
-    }
-}
-
-/// A survey and its catalog, to be reckoned with.
-struct Reckoning<'a> {
-    survey: &'a Survey,
-    catalog: Found,
-    /// Buckets besides the first.
-    more_buckets: u64,
-}
-
-impl<'a> Reckoning<'a> {
-    fn new(survey: &'a Survey, catalog_bucket: &str, prices: &Prices) -> Self {
-        let mut catalog = Found::new("catalog", catalog_bucket, StorageClass::Standard, prices);
-        let mut rows = survey.rows;
-        while rows > 0 {
-            let taken = rows.min(ROWS_OF_SEGMENT);
-            catalog.add(taken * BYTES_OF_ROW, 1);
-            rows -= taken;
-        }
-        let mut buckets: Vec<&str> = vec![catalog_bucket];
-        buckets.extend(survey.categories.iter().map(|found| found.bucket.as_str()));
-        buckets.sort_unstable();
-        buckets.dedup();
-        Self {
-            survey,
-            catalog,
-            more_buckets: u64::try_from(buckets.len() - 1).unwrap_or(u64::MAX),
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Found> {
-        self.survey.categories.iter().chain([&self.catalog])
-    }
-
-    fn stored(&self) -> Vec<StoredClass> {
-        let mut stored: Vec<StoredClass> = Vec::new();
-        for found in self.all().filter(|found| found.objects > 0) {
-            let mut standing = stored.iter_mut();
-            if let Some(class) = standing.find(|class| class.storage_class == found.class) {
-                class.objects += found.objects;
-                class.bytes += found.bytes;
-                class.billed_bytes += found.billed_bytes;
-            } else {
-                stored.push(StoredClass {
-                    storage_class: found.class,
-                    objects: found.objects,
-                    bytes: found.bytes,
-                    billed_bytes: found.billed_bytes,
-                });
-            }
-        }
-        stored
-    }
-
-    fn sum(&self, of: impl Fn(&Found) -> u64) -> u64 {
-        self.survey.categories.iter().map(of).sum()
-    }
-
-    fn first_run(&self) -> Cost {
-        let sent = self.all().map(|found| Cost {
-            requests: found.writes,
-            bytes: found.bytes,
-            dollars: found.sending(),
-        });
-        total(sent) + self.catalog_requests(FIRST_RUN, FIRST_RUN_BUCKET)
-    }
-
-    fn unchanged_run(&self) -> Cost {
-        // Of each segment its footer and the columns that decide.
-        let segments = Requests {
-            writes: 0,
-            reads: 2 * self.catalog.objects,
-        };
-        self.catalog_requests(LATER_RUN, LATER_RUN_BUCKET) + self.catalog.requests(segments)
-    }
-
-    /// Of every category one in a hundred files, and at worst each in another segment.
-    fn changed_run(&self) -> Cost {
-        let part = |number: u64| number.div_ceil(CHANGED_ONE_IN);
-        let files = total(self.survey.categories.iter().map(|found| Cost {
-            requests: part(found.writes),
-            bytes: part(found.bytes),
-            dollars: per_thousand(part(found.writes), found.price.thousand_writes),
-        }));
-        let segments = self
-            .catalog
-            .objects
-            .min(part(self.sum(|found| found.objects)));
-        let rewritten = Requests {
-            writes: segments + COMMIT.writes,
-            reads: segments,
-        };
-        self.unchanged_run() + files + self.catalog.requests(rewritten)
-    }
-
-    /// What a month of the versions costs that changed files leave behind.
-    fn superseded(&self) -> f64 {
-        let of = |found: &Found| {
-            let days = found.price.minimum_days.max(DAYS_OF_MONTH);
-            found.month() * f64::from(days) / per_cent()
-        };
-        self.survey.categories.iter().map(of).sum()
-    }
-
-    fn restore(&self, out_dollars: f64) -> Cost {
-        let read = self.all().map(|found| Cost {
-            requests: found.objects,
-            bytes: found.bytes,
-            dollars: found.reading(),
-        });
-        let out = Cost {
-            dollars: out_dollars,
-            ..Cost::default()
-        };
-        total(read) + self.catalog.requests(RESTORE) + out
-    }
-
-    fn catalog_requests(&self, once: Requests, each_bucket: Requests) -> Cost {
-        self.catalog.requests(Requests {
-            writes: once.writes + each_bucket.writes * self.more_buckets,
-            reads: once.reads + each_bucket.reads * self.more_buckets,
-        })
-    }
-}
-
-impl Found {
-    fn new(name: &str, bucket: &str, class: StorageClass, prices: &Prices) -> Self {
-        Self {
-            name: name.to_owned(),
-            bucket: bucket.to_owned(),
-            class,
-            price: prices.classes.of(class).clone(),
-            objects: 0,
-            small_objects: 0,
-            watched_objects: 0,
-            bytes: 0,
-            billed_bytes: 0,
-            writes: 0,
-            sent: 0,
-        }
-    }
-
-    fn add(&mut self, size_bytes: u64, writes: u64) {
-        let price = &self.price;
-        self.objects += 1;
-        self.small_objects += u64::from(size_bytes < price.minimum_bytes);
-        self.watched_objects += u64::from(size_bytes >= price.watched_from_bytes);
-        self.bytes += size_bytes;
-        self.billed_bytes += size_bytes.max(price.minimum_bytes);
-        self.writes += writes;
-    }
-
-    fn month(&self) -> f64 {
-        gibibytes(self.billed_bytes) * self.price.gibibyte_month
-            + per_thousand(self.watched_objects, self.price.thousand_watched_month)
-    }
-
-    fn sending(&self) -> f64 {
-        per_thousand(self.writes, self.price.thousand_writes)
-    }
-
-    fn reading(&self) -> f64 {
-        per_thousand(self.objects, self.price.thousand_reads)
-            + gibibytes(self.bytes) * self.price.gibibyte_retrieved
-    }
-
-    fn requests(&self, requests: Requests) -> Cost {
-        Cost {
-            requests: requests.writes + requests.reads,
-            bytes: 0,
-            dollars: per_thousand(requests.writes, self.price.thousand_writes)
-                + per_thousand(requests.reads, self.price.thousand_reads),
-        }
-    }
-
-    fn estimate(&self, prices: &Prices) -> CategoryEstimate {
-        CategoryEstimate {
-            name: self.name.clone(),
-            bucket: self.bucket.clone(),
-            storage_class: self.class,
-            objects: self.objects,
-            bytes: self.bytes,
-            billed_bytes: self.billed_bytes,
-            small_objects: self.small_objects,
-            minimum_days: self.price.minimum_days,
-            first_run_dollars: self.sending(),
-            month_dollars: self.month(),
-            month_in_standard_dollars: gibibytes(self.bytes)
-                * prices.classes.standard.gibibyte_month,
-            restore_dollars: self.reading(),
-        }
-    }
-}
-
-/// How a request is priced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Write,
-    Read,
-    Free,
-}
-
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequestPricing.html>
-fn kind_of(operation: &str) -> Kind {
-    let begins = |words: &[&str]| words.iter().any(|word| operation.starts_with(word));
-    if begins(&[
-        "Put", "Copy", "Post", "List", "Create", "Upload", "Complete",
-    ]) {
-        Kind::Write
-    } else if begins(&["Delete", "Abort"]) {
-        Kind::Free
-    } else {
-        Kind::Read
-    }
-}
-
-/// How many writes a file takes; `None` where it is too large.
-fn writes_of_file(size_bytes: u64, is_copied: bool) -> Option<u64> {
-    let part_size_bytes = if is_copied {
-        parts::copy_part_size_bytes(size_bytes)?
-    } else {
-        parts::part_size_bytes(size_bytes)?
-    };
-    if size_bytes <= parts::PART_MIN_BYTES {
-        return Some(1);
-    }
-    // An upload is begun and ended.
-    Some(2 + size_bytes.div_ceil(part_size_bytes))
-}
-
-fn total(costs: impl Iterator<Item = Cost>) -> Cost {
-    costs.fold(Cost::default(), |sum, cost| sum + cost)
-}
-
-impl std::ops::Add for Cost {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            requests: self.requests + other.requests,
-            bytes: self.bytes + other.bytes,
-            dollars: self.dollars + other.dollars,
-        }
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "prices are not negative, and a cast of too large a number gives the largest one"
-)]
-fn microdollars(dollars: f64) -> u64 {
-    (dollars * 1e6).round() as u64
-}
-
-fn per_thousand(count: u64, price: f64) -> f64 {
-    number(count) / 1000.0 * price
-}
-
-fn gibibytes(bytes: u64) -> f64 {
-    number(bytes) / GIBIBYTE
-}
-
-fn per_cent() -> f64 {
-    number(CHANGED_ONE_IN)
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "an estimate of dollars needs no more than 53 bits"
-)]
-fn number(count: u64) -> f64 {
-    count as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::cost::{Estimate, Months, Tier};
+    use crate::api::policy::{Category, StorageClass};
+    use crate::plan::parts;
 
     const MEBIBYTE: u64 = 1 << 20;
 
-    fn survey(class: Option<StorageClass>, files: &[(u64, u64)]) -> Estimate {
+    fn surveyed(class: Option<StorageClass>, files: &[(u64, u64)]) -> Survey {
         let category: Category = serde_json::from_value(serde_json::json!({
             "name": "all", "bucket": "acme", "storageClass": class,
         }))
         .unwrap();
-        let prices = prices();
-        let mut survey = Survey::new(&[category], &prices);
+        let mut survey = Survey::new(&[category], &prices());
         for (count, size_bytes) in files {
             for _ in 0..*count {
                 survey.add_file(Some(0), *size_bytes);
             }
         }
-        survey.estimate("files", "acme", &prices)
+        survey
+    }
+
+    fn survey(class: Option<StorageClass>, files: &[(u64, u64)]) -> Estimate {
+        surveyed(class, files).estimate("files", "acme", None, &prices())
+    }
+
+    /// The same under lifecycle rules.
+    fn under(rules: &str, class: Option<StorageClass>, files: &[(u64, u64)]) -> Estimate {
+        let lifecycle = serde_saphyr::from_str(rules).expect("a lifecycle");
+        surveyed(class, files).estimate("files", "acme", Some(&lifecycle), &prices())
     }
 
     #[track_caller]
     fn near(found: f64, expected: f64) {
         assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
+    }
+
+    /// What is stored costs this, besides the catalog.
+    #[track_caller]
+    fn stored_near(months: &Months, estimate: &Estimate, expected: f64) {
+        let catalog = estimate.categories.last().unwrap().month_dollars;
+        let stored: f64 = months.stored.iter().map(|stored| stored.dollars).sum();
+        near(stored - catalog, expected);
+    }
+
+    fn labels(months: &[Months]) -> Vec<(u32, Option<u32>)> {
+        months
+            .iter()
+            .map(|months| (months.first, months.last))
+            .collect()
     }
 
     #[test]
@@ -542,6 +96,9 @@ mod tests {
         near(estimate.restore_out_dollars, 0.09);
         assert_eq!((estimate.files, estimate.bytes), (1024, 1 << 30));
         assert_eq!(estimate.first_run.requests, 1024 + 1 + 13 + 9);
+        assert_eq!(labels(&estimate.months_unchanged), [(1, None)]);
+        stored_near(&estimate.months_unchanged[0], &estimate, 0.023);
+        assert_eq!(estimate.restore_moved, None);
     }
 
     #[test]
@@ -557,42 +114,89 @@ mod tests {
     #[test]
     fn what_changes_is_billed_for_the_least_time_of_its_class() {
         let glacier = survey(Some(StorageClass::GlacierIr), &[(1024, MEBIBYTE)]);
-        let runs = 30.0 * glacier.changed_run.dollars;
-        let storage: f64 = glacier.categories.iter().map(|all| all.month_dollars).sum();
-        // Ninety days of one per cent a day.
-        near(glacier.month_changed_dollars - runs - storage, 0.004 * 0.9);
+        let [months] = glacier.months_changed.as_slice() else {
+            panic!("{:?}", glacier.months_changed);
+        };
+        // Each day one per cent is superseded, after a day; it is kept for thirty more.
+        stored_near(months, &glacier, 0.004 * 1.3);
+        near(months.early_dollars, 0.004 * 0.59);
+        near(months.runs_dollars, 30.0 * glacier.changed_run.dollars);
     }
 
     #[test]
-    fn a_run_is_priced_by_the_classes_that_it_sent_to() {
-        let categories = serde_json::json!([
-            {"name": "photos", "bucket": "acme", "storageClass": "GLACIER_IR"},
-            {"name": "rest", "bucket": "acme"},
-        ]);
-        let categories: Vec<Category> = serde_json::from_value(categories).unwrap();
-        let prices = prices();
-        let mut survey = Survey::new(&categories, &prices);
-        for category in [0, 1] {
-            survey.add_file(Some(category), 1 << 30);
-            survey.add_sent(category, 1000);
-        }
-        let requests = [
-            ("PutObject", 2500),
-            ("ListObjectsV2", 500),
-            ("GetObject", 1000),
-            ("DeleteObjects", 7),
+    fn rules_move_what_is_large_enough_from_class_to_class() {
+        let files = [(1024, MEBIBYTE), (1024, 1024)];
+        let estimate = under("{preset: LongTerm}", None, &files);
+        let months = &estimate.months_unchanged;
+        let expected = [
+            (1, Some(1)),
+            (2, Some(2)),
+            (3, Some(6)),
+            (7, Some(7)),
+            (8, None),
         ];
-        let requests = requests
-            .map(|(name, count)| (name.to_owned(), count))
-            .into();
-        let cost = survey.run_cost(&requests, true, &prices);
-        assert_eq!((cost.writes, cost.reads, cost.free), (3000, 1000, 7));
-        assert_eq!(cost.requests_microdollars, 20_000 + 5_000 + 5_000 + 400);
-        assert_eq!(cost.month_microdollars, Some(27_000));
-        let classes = cost.stored.iter().map(|class| class.storage_class.as_str());
-        assert_eq!(classes.collect::<Vec<_>>(), ["GLACIER_IR", "STANDARD"]);
-        let partly = survey.run_cost(&requests, false, &prices);
-        assert_eq!((partly.month_microdollars, partly.stored.len()), (None, 0));
+        assert_eq!(labels(months), expected);
+        let small = 0.023 / 1024.0;
+        stored_near(&months[0], &estimate, 0.023 + small);
+        stored_near(&months[1], &estimate, 0.0125 + small);
+        // 32 KiB are added to each object, and 8 KiB as STANDARD.
+        let archived = 0.0036 * (1.0 + 1.0 / 32.0) + 0.023 / 128.0;
+        stored_near(&months[4], &estimate, archived + small);
+        let moves: Vec<u64> = months.iter().map(|months| months.moves).collect();
+        assert_eq!(moves, [0, 1024, 0, 1024, 0]);
+        near(months[1].moves_dollars, 1.024 * 0.01);
+        near(months[3].moves_dollars, 1.024 * 0.03);
+        near(months[3].early_dollars, 0.0);
+        // Read from STANDARD each file takes a request, from an archive another.
+        let restore = estimate.restore_moved.unwrap();
+        assert_eq!(restore.requests, estimate.restore.requests + 1024);
+        near(
+            restore.dollars - estimate.restore.dollars,
+            1.024 * 0.05 + 0.01,
+        );
+    }
+
+    #[test]
+    fn superseded_versions_are_kept_moved_and_removed() {
+        let rules = "{preset: NoncurrentArchive, noncurrentExpirationDays: 60}";
+        let estimate = under(rules, None, &[(102_400, MEBIBYTE)]);
+        let [months] = estimate.months_changed.as_slice() else {
+            panic!("{:?}", estimate.months_changed);
+        };
+        assert_eq!(labels(&estimate.months_changed), [(4, None)]);
+        // A gibibyte a day, for thirty days in each class.
+        let archived = 30.0 * (0.0036 * (1.0 + 1.0 / 32.0) + 0.023 / 128.0);
+        stored_near(months, &estimate, 100.0 * 0.023 + 30.0 * 0.023 + archived);
+        // It leaves GLACIER after thirty days of ninety.
+        near(months.early_dollars, archived * 2.0);
+        assert_eq!(months.moves, 30 * 1024);
+        assert_eq!(months.stored[1].tier, Tier::Glacier);
+        assert_eq!(months.stored[1].bytes, 30 << 30);
+        assert_eq!(estimate.restore_moved, None);
+    }
+
+    #[test]
+    fn versions_that_nothing_removes_are_told_of_for_two_years() {
+        let estimate = under("{preset: LongTerm}", None, &[(100, MEBIBYTE)]);
+        assert_eq!(estimate.superseded_kept_days, None);
+        let months = &estimate.months_changed;
+        assert_eq!(labels(months), [(12, Some(12)), (24, Some(24))]);
+        assert!(months[1].dollars > months[0].dollars);
+        let kept = under("{noncurrentExpirationDays: 3650}", None, &[(100, MEBIBYTE)]);
+        assert_eq!(labels(&kept.months_changed), [(12, Some(12)), (123, None)]);
+    }
+
+    #[test]
+    fn what_leaves_a_class_too_early_is_billed_for_the_rest() {
+        let rules = "{transitions: [{days: 1, storageClass: GLACIER_IR}, \
+                     {days: 31, storageClass: DEEP_ARCHIVE}]}";
+        let estimate = under(rules, None, &[(1024, MEBIBYTE)]);
+        let early: f64 = estimate
+            .months_unchanged
+            .iter()
+            .map(|months| months.early_dollars)
+            .sum();
+        near(early, 0.004 * 2.0);
     }
 
     #[test]
@@ -600,7 +204,12 @@ mod tests {
         let files = [(1000, 1024), (1000, MEBIBYTE)];
         let estimate = survey(Some(StorageClass::IntelligentTiering), &files);
         let all = &estimate.categories[0];
-        near(all.month_dollars - gibibytes(all.bytes) * 0.023, 0.0025);
+        let storage = money::gibibytes(all.bytes) * 0.023;
+        near(all.month_dollars - storage, 0.0025);
+        let rules = "{transitions: [{days: 30, storageClass: INTELLIGENT_TIERING}]}";
+        let moved = under(rules, None, &files);
+        let last = moved.months_unchanged.last().unwrap();
+        stored_near(last, &moved, storage + 0.0025);
     }
 
     #[test]
@@ -611,11 +220,27 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_copies_by_itself_takes_fewer_requests_and_may_be_larger() {
-        assert_eq!(writes_of_file(MEBIBYTE, true), Some(1));
-        assert_eq!(writes_of_file(300 * MEBIBYTE, true), Some(5));
-        assert_eq!(writes_of_file(300 * MEBIBYTE, false), Some(40));
-        assert!(writes_of_file(parts::FILE_MAX_BYTES + 1, true).is_some());
-        assert_eq!(kind_of("UploadPartCopy"), Kind::Write);
+    fn what_a_sample_shrinks_to_the_whole_category_does() {
+        let mut survey = surveyed(None, &[(1, MEBIBYTE)]);
+        for index in 0..1000 {
+            survey.add_compressible(0, format!("{index}.csv").as_bytes(), MEBIBYTE);
+        }
+        survey.add_compressible(0, b"large.csv", 1000 * MEBIBYTE);
+        let unread = survey.estimate("files", "acme", None, &prices());
+        assert_eq!(unread.categories[0].stored_bytes, 2001 * MEBIBYTE);
+        let sample = survey.sample();
+        assert!((16..=32).contains(&sample.len()), "{}", sample.len());
+        for file in &sample {
+            let stored = if file.path == b"large.csv" { 0.1 } else { 0.5 };
+            survey.add_sampled(file, stored);
+        }
+        let estimate = survey.estimate("files", "acme", None, &prices());
+        let all = &estimate.categories[0];
+        assert_eq!((all.bytes, all.objects), (2001 * MEBIBYTE, 1002));
+        // The large file is half of all that is compressed.
+        let stored = all.stored_bytes / MEBIBYTE;
+        assert!((560..=640).contains(&stored), "{stored}");
+        assert!(estimate.first_run.requests < unread.first_run.requests);
+        assert_eq!(all.sampled_files, sample.len() as u64);
     }
 }

@@ -71,7 +71,7 @@ metrics! {
     LAST_RUN_REQUESTS = "backstay_last_run_requests", "gauge", OF_SOURCE,
         "Requests that the last run made to the store.";
     MONTHLY_COST = "backstay_estimated_monthly_cost_dollars", "gauge", OF_SOURCE,
-        "What the files of the last run cost a month, by the table of prices. Older versions come on top.";
+        "What the files of the last run cost a month in the classes they were sent to, by the table of prices. Older versions come on top; what lifecycle rules save is not in it.";
     LAST_RUN_NOTICE_FAILED = "backstay_last_run_notice_failed", "gauge", OF_SOURCE,
         "1 if a notice that the last run owed could not be sent, else 0.";
     EXPECTED_INTERVAL = "backstay_expected_interval_seconds", "gauge", OF_SOURCE,

@@ -4,6 +4,7 @@ use std::fs;
 
 use backstay::api::cost::Estimate;
 
+use crate::compression::{squeezed, table};
 use crate::host::{Done, Host};
 use crate::store::minio;
 use crate::tree::{file, office, settle};
@@ -72,6 +73,80 @@ fn small_files_in_an_infrequent_class_are_pointed_out() {
             done.out
         );
     }
+}
+
+#[test]
+fn the_months_under_lifecycle_rules_are_told_one_by_one() {
+    let host = Host::without_buckets();
+    let lifecycle = |rules: &str| {
+        host.write_policy(&minio(), |policy| {
+            let settings = format!("  bucketSettings: {{lifecycle: {rules}}}\n  storage:");
+            policy.replace("  storage:", &settings)
+        });
+    };
+    lifecycle("{preset: InfrequentThenGlacier, noncurrentExpirationDays: 90}");
+    for index in 0..20 {
+        file(&host.root(), &format!("{index}.jpg"), vec![7; 1 << 20]);
+    }
+    file(&host.root(), "letter.txt", "dear");
+    let done = estimate(&host, &[]);
+    assert_eq!(done.code, 0, "{done:?}");
+    for words in [
+        "month 1        under $0.01  STANDARD 20.1 MiB\n",
+        "month 2        under $0.01  STANDARD 2.2 KiB, STANDARD_IA 20.0 MiB; of it under $0.01 for 20 moves",
+        "month 3        under $0.01  STANDARD 2.2 KiB, GLACIER 20.7 MiB; of it under $0.01 for 20 moves",
+        "from month 4   under $0.01  STANDARD 2.2 KiB, GLACIER 20.7 MiB\n",
+        "always the same, and old versions are kept for 90 days",
+        "a full restore",
+        "GLACIER is not read at once: restore what lies there in S3 first; that takes 3 to 5 hours",
+    ] {
+        assert!(
+            done.out.contains(words),
+            "{words:?} is not in\n{}",
+            done.out
+        );
+    }
+    let foretold = parsed(&host);
+    assert_eq!(foretold.superseded_kept_days, Some(90));
+    assert!(foretold.restore_moved.unwrap().dollars > foretold.restore.dollars);
+
+    lifecycle("{preset: LongTerm}");
+    let done = estimate(&host, &[]);
+    let forever = ["old versions are kept for ever", "month 12", "month 24"];
+    assert!(
+        forever.iter().all(|words| done.out.contains(words)),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn a_sample_foretells_about_what_compression_leaves() {
+    let host = squeezed();
+    let root = host.root();
+    for index in 0..50 {
+        file(&root, &format!("{index}.csv"), table(20_000 * (index + 1)));
+    }
+    file(&root, "large.csv", table(20 << 20));
+    file(&root, "small.csv", "id\n");
+    file(&root, "photos/1.jpg", vec![7; 1 << 20]);
+    settle(&root);
+    let foretold = parsed(&host);
+    let told = estimate(&host, &[]);
+    let words = "database: compressed it is about ";
+    assert!(told.out.contains(words), "{told:?}");
+    let report = host.backup().expect(0);
+    assert_eq!(foretold.bytes, report.bytes.total);
+    let stored: u64 = foretold
+        .categories
+        .iter()
+        .filter(|category| category.name != "catalog")
+        .map(|category| category.stored_bytes)
+        .sum();
+    let made = report.bytes.uploaded;
+    assert!(
+        stored.abs_diff(made) < made / 10,
+        "{stored} was foretold, {made} was made"
+    );
 }
 
 #[test]

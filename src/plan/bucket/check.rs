@@ -49,7 +49,7 @@ pub(in crate::plan) fn check(spec: &BackupPolicySpec, place: Place, problems: &m
 }
 
 fn check_lifecycle(given: &Lifecycle, problems: &mut Problems) {
-    let resolved = lifecycle::resolve(given);
+    let resolved = lifecycle::tiers(given);
     let field = |name: &str| format!("{FIELD}.lifecycle.{name}");
     check_transitions(&field("transitions"), &resolved.transitions, problems);
     let noncurrent = &resolved.noncurrent_transitions;

@@ -19,14 +19,17 @@ const ABORT_DAYS_DEFAULT: u32 = 7;
 
 /// A policy's lifecycle, with its preset resolved.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Resolved {
-    pub(super) transitions: Vec<(u32, TransitionClass)>,
-    pub(super) noncurrent_transitions: Vec<(u32, TransitionClass)>,
-    pub(super) noncurrent_expiration_days: Option<u32>,
+pub(in crate::plan) struct Tiers {
+    /// After how many days current versions move where.
+    pub(in crate::plan) transitions: Vec<(u32, TransitionClass)>,
+    /// After how many days superseded versions move where.
+    pub(in crate::plan) noncurrent_transitions: Vec<(u32, TransitionClass)>,
+    /// After how many days superseded versions expire.
+    pub(in crate::plan) noncurrent_expiration_days: Option<u32>,
 }
 
 /// What stands beside a preset takes the place of the preset's own.
-pub(super) fn resolve(lifecycle: &Lifecycle) -> Resolved {
+pub(in crate::plan) fn tiers(lifecycle: &Lifecycle) -> Tiers {
     use TransitionClass::{Glacier, StandardIa};
     let (transitions, noncurrent_transitions, expiration) = match lifecycle.preset {
         Some(LifecyclePreset::InfrequentThenGlacier) => {
@@ -44,7 +47,7 @@ pub(super) fn resolve(lifecycle: &Lifecycle) -> Resolved {
                 .collect()
         })
     };
-    Resolved {
+    Tiers {
         transitions: given(&lifecycle.transitions).unwrap_or(transitions),
         noncurrent_transitions: given(&lifecycle.noncurrent_transitions)
             .unwrap_or(noncurrent_transitions),
@@ -54,7 +57,7 @@ pub(super) fn resolve(lifecycle: &Lifecycle) -> Resolved {
 
 /// Our rules for a bucket.
 pub(super) fn rules(lifecycle: &Lifecycle, holds_data: bool, is_aws: bool) -> Vec<Rule> {
-    let resolved = resolve(lifecycle);
+    let resolved = tiers(lifecycle);
     let data = Rule {
         id: DATA_RULE.to_owned(),
         prefix: DATA_PREFIX.to_owned(),
@@ -233,7 +236,7 @@ mod tests {
     #[test]
     fn what_stands_beside_a_preset_takes_its_place() {
         let both = lifecycle("{preset: LongTerm, noncurrentExpirationDays: 90, transitions: []}");
-        let resolved = resolve(&both);
+        let resolved = tiers(&both);
         assert!(resolved.transitions.is_empty());
         assert_eq!(resolved.noncurrent_expiration_days, Some(90));
     }
