@@ -104,6 +104,7 @@ mod no_server {
         answers:
             nobody_there_is_told_after_all_attempts,
             s18_a_redirect_is_not_followed,
+            s25_an_archived_object_is_no_missing_right,
             t08_an_answer_that_is_not_s3s_is_not_repeated,
             s09_an_error_that_says_200_is_an_error,
             s01_a_store_that_is_not_well_is_asked_again,

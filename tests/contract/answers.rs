@@ -42,6 +42,15 @@ pub(crate) async fn s18_a_redirect_is_not_followed() {
     assert_eq!(visited.requests().len(), 0);
 }
 
+pub(crate) async fn s25_an_archived_object_is_no_missing_right() {
+    let body = "<Error><Code>InvalidObjectState</Code><Message>no</Message></Error>";
+    let (endpoint, asked) = parrot(answer("403 Forbidden", "", body)).await;
+    let error = store(&endpoint).get(get("bucket", "k")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().contains("restore-object"), "{error}");
+    assert_eq!(asked.requests().len(), 1);
+}
+
 pub(crate) async fn t08_an_answer_that_is_not_s3s_is_not_repeated() {
     for status in [
         "200 OK",

@@ -15,6 +15,13 @@ use crate::adapters::store::StoreError;
 
 const NOT_S3: &str = "the answer broke off or is not that of an S3 store";
 
+/// What S3 calls an object that has to be fetched from an archive before it can be read, and what its
+/// owner can do. The answer is a 403, and no right is missing.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html>
+const ARCHIVED: &str = "InvalidObjectState";
+const IS_ARCHIVED: &str = "it is in an archive class: have S3 bring it back first (aws s3api \
+                           restore-object), which takes hours, and then do this again";
+
 /// What was asked, for the error that tells.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request<'a> {
@@ -109,6 +116,7 @@ impl<'a> Request<'a> {
             | "ThrottlingException"
             | "RequestLimitExceeded" => self.unavailable(&with_code(&named, detail)),
             "NotImplemented" => self.refuse(&named, detail),
+            ARCHIVED => self.refuse(&named, IS_ARCHIVED),
             _ => self.refused_by_status(status, &named, detail),
         }
     }

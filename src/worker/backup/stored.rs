@@ -195,7 +195,7 @@ fn not_copied(error: StoreError) -> Result<Copied, Failure> {
         | StoreError::NoSuchBucket { .. }
         | StoreError::Conflict { .. }
         | StoreError::Unavailable { .. } => Ok(Copied::Not),
-        StoreError::AccessDenied { ref code, .. } if code == ARCHIVED => Ok(Copied::Not),
+        StoreError::Refused { ref code, .. } if code == ARCHIVED => Ok(Copied::Not),
         StoreError::AccessDenied { .. } => Ok(Copied::Forbidden(error)),
         StoreError::ChecksumMismatch { .. } | StoreError::Refused { .. } => {
             Ok(Copied::Never(error.to_string()))
