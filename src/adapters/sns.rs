@@ -84,6 +84,23 @@ pub enum SnsError {
 }
 
 impl SnsError {
+    /// What happened, and what can be done about it.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        let remedy = match self {
+            Self::TopicGone { .. } => ": create it, or correct spec.notifications.sns.topicArn",
+            Self::AccessDenied { .. } => {
+                ": give the identity sns:Publish on the topic, and kms:GenerateDataKey* and \
+                 kms:Decrypt on its key where it is encrypted"
+            }
+            Self::Unavailable { .. } => {
+                ": check spec.notifications.sns.endpoint, the region in the ARN, and the network"
+            }
+            Self::NotATopic { .. } | Self::Malformed { .. } | Self::Refused { .. } => "",
+        };
+        format!("{self}{remedy}")
+    }
+
     /// Whether the same notice may be published later without anybody acting.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

@@ -50,6 +50,10 @@ pub struct RunReport {
     /// The newest restore point after this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_point: Option<RestorePoint>,
+    /// Whether it was found out which restore points there are: without it, that none is named here
+    /// says nothing.
+    #[serde(default)]
+    pub restore_points_read: bool,
     /// The newest restore point before this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<RestorePoint>,
@@ -95,6 +99,7 @@ impl RunReport {
             start_time,
             completion_time: None,
             restore_point: None,
+            restore_points_read: false,
             previous: None,
             trouble: None,
             files: FileCounts::default(),

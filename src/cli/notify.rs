@@ -58,25 +58,15 @@ pub(super) async fn run(args: NotifyArgs) -> Result<u8, Failure> {
 
 /// What happened, and what can be done about it.
 fn not_sent(error: &SnsError) -> Failure {
-    let (reason, remedy) = match error {
-        SnsError::NotATopic { .. } | SnsError::Malformed { .. } => (Reason::InvalidSpec, ""),
-        SnsError::TopicGone { .. } => (
-            Reason::RepositoryNotFound,
-            ": create it, or correct spec.notifications.sns.topicArn",
-        ),
-        SnsError::AccessDenied { .. } => (
-            Reason::AccessDenied,
-            ": give the identity sns:Publish on the topic, and kms:GenerateDataKey* and \
-             kms:Decrypt on its key where it is encrypted",
-        ),
-        SnsError::Unavailable { .. } => (
-            Reason::StorageUnavailable,
-            ": check spec.notifications.sns.endpoint, the region in the ARN, and the network",
-        ),
+    let reason = match error {
+        SnsError::NotATopic { .. } | SnsError::Malformed { .. } => Reason::InvalidSpec,
+        SnsError::TopicGone { .. } => Reason::RepositoryNotFound,
+        SnsError::AccessDenied { .. } => Reason::AccessDenied,
+        SnsError::Unavailable { .. } => Reason::StorageUnavailable,
         SnsError::Refused { code, .. } if code == "CredentialsMissing" => {
-            (Reason::CredentialsMissing, "")
+            Reason::CredentialsMissing
         }
-        SnsError::Refused { .. } => (Reason::PreflightRefused, ""),
+        SnsError::Refused { .. } => Reason::PreflightRefused,
     };
-    Failure::new(reason, format!("test notice not sent: {error}{remedy}"))
+    Failure::new(reason, format!("test notice not sent: {}", error.explain()))
 }

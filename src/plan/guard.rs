@@ -1,5 +1,6 @@
 //! The guard before a commit: a source that lost too much, or became another one, is not believed.
 
+use super::words::entries;
 use crate::api::catalog::Root;
 
 /// What a run found, against what the newest restore point has.
@@ -86,14 +87,16 @@ impl Suspicion {
     pub fn explain(self, run: &str) -> String {
         let what = match self {
             Self::TooManyGone { before, now } => {
-                format!("the source has {now} entries where the last restore point has {before}")
+                let now = entries(now);
+                format!("the source has {now} where the last restore point has {before}")
             }
             Self::TooManyUnreadable {
                 unreadable,
                 captured,
             } => {
+                let unreadable = entries(unreadable);
                 return format!(
-                    "{unreadable} entries could not be read and only {captured} could: check the \
+                    "{unreadable} could not be read and only {captured} could: check the \
                      permissions of the source and the user of the worker"
                 );
             }

@@ -8,10 +8,10 @@ use std::fmt::Write;
 use crate::api::catalog::{Owed, Told};
 use crate::api::outcome::{Outcome, Reason};
 use crate::api::policy::Notice as Kind;
-use crate::api::report::{NotCaptured, RestorePoint, RunReport};
+use crate::api::report::{NotCaptured, RunReport};
 
 use super::history;
-use super::words::size;
+use super::words::{entries, size};
 
 /// The longest subject that SNS takes.
 /// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
@@ -31,6 +31,12 @@ const MESSAGE_MAX_BYTES: usize = 4096;
 /// How many of them are named in one line, and how much of each path.
 const LINE_NAMED_MAX: usize = 3;
 const LINE_PATH_MAX_BYTES: usize = 80;
+
+/// Why a file is not captured that is of no category.
+pub const NO_CATEGORY: &str = "no category takes it";
+
+/// What a message says before it names a right that is missing, of a store or of a queue.
+const RIGHT_NAMED: [&str; 2] = ["allow its identity ", "allow the source's identity "];
 
 /// Whose run it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,9 +80,10 @@ pub fn notice(origin: &Origin<'_>, report: &RunReport, told: Option<&Told>) -> N
     let mut body = format!("{}\n\n", headline(origin, verb));
     if let Some(told) = told.filter(|told| told.untold > 0) {
         let text = format!(
-            "{} runs since {} ended the same way",
-            told.untold,
-            time(told.at)
+            "{} since {} {} the same way",
+            runs(told.untold),
+            time(told.at),
+            ended(Some(&told.about))
         );
         line(&mut body, "Not told one by one", &text);
     }
@@ -95,11 +102,17 @@ pub fn late(origin: &Origin<'_>, report: &RunReport, owed: &Owed, lost: u32) -> 
         &format!("it could not be sent at {}", time(owed.at)),
     );
     if owed.repeats > 0 {
-        let text = format!("{} runs after it ended the same way", owed.repeats);
+        let how = ended(owed.about.as_deref());
+        let text = format!("{} after it {how} the same way", runs(owed.repeats));
         line(&mut body, "Not told one by one", &text);
     }
     if lost > 0 {
-        let text = format!("{lost} older notices: backstay runs lists the restore points");
+        let older = if lost == 1 {
+            "1 older notice"
+        } else {
+            &format!("{lost} older notices")
+        };
+        let text = format!("{older}: backstay runs lists the restore points");
         line(&mut body, "Lost", &text);
     }
     describe(&mut body, report);
@@ -234,9 +247,9 @@ fn describe(text: &mut String, report: &RunReport) {
     line(text, "Sent", &size(report.bytes.uploaded));
     if report.files.total > 0 {
         let held = format!(
-            "{} in {} entries",
+            "{} in {}",
             size(report.bytes.total),
-            report.files.total
+            entries(report.files.total)
         );
         line(text, "Restore point holds", &held);
     }
@@ -248,15 +261,11 @@ fn describe(text: &mut String, report: &RunReport) {
             &format!("{took} s, from {}", time(report.start_time)),
         );
     }
-    line(
-        text,
-        "Newest restore point",
-        &point(report.restore_point.as_ref()),
-    );
+    line(text, "Newest restore point", &newest(report));
     if let Some(trouble) = &report.trouble {
         let what = format!(
-            "{} run(s) since {}: {}",
-            trouble.runs,
+            "{} since {}: {}",
+            runs(trouble.runs),
             time(trouble.since),
             trouble.reason.as_str()
         );
@@ -277,8 +286,14 @@ fn line(text: &mut String, label: &str, value: &str) {
 
 fn files(report: &RunReport) -> String {
     let files = &report.files;
+    // A run that failed has deleted nothing: what it counts was missing.
+    let gone = match report.outcome {
+        Some(Outcome::Succeeded | Outcome::Partial) => "deleted",
+        Some(Outcome::Failed | Outcome::Unclear) | None if files.deleted == 0 => "deleted",
+        Some(Outcome::Failed | Outcome::Unclear) | None => "gone and not deleted",
+    };
     let mut text = format!(
-        "{} uploaded, {} unchanged, {} deleted, {} not captured",
+        "{} uploaded, {} unchanged, {} {gone}, {} not captured",
         files.uploaded, files.unchanged, files.deleted, files.not_captured
     );
     if files.fuzzy > 0 {
@@ -287,17 +302,32 @@ fn files(report: &RunReport) -> String {
     text
 }
 
-fn point(point: Option<&RestorePoint>) -> String {
-    point.map_or_else(
-        || "none yet".to_owned(),
-        |point| format!("number {} of {}", point.sequence, time(point.time)),
-    )
+fn newest(report: &RunReport) -> String {
+    match &report.restore_point {
+        Some(point) => format!("number {} of {}", point.sequence, time(point.time)),
+        None if report.restore_points_read => "none yet".to_owned(),
+        None => "not known: the repository was not read".to_owned(),
+    }
+}
+
+fn runs(number: u32) -> String {
+    let noun = if number == 1 { "run" } else { "runs" };
+    format!("{number} {noun}")
+}
+
+/// How runs ended that were about something: partial, or failed.
+fn ended(about: Option<&str>) -> &'static str {
+    let partial = Reason::EntriesNotCaptured.as_str();
+    match about {
+        Some(about) if about.starts_with(partial) => "were incomplete",
+        Some(_) => "failed",
+        None => "ended",
+    }
 }
 
 /// How many entries were not captured, and the first of them with their reasons: one bounded line.
 #[must_use]
 pub fn not_captured(count: u64, named: &[NotCaptured]) -> String {
-    let what = if count == 1 { "entry" } else { "entries" };
     let shown: Vec<String> = named
         .iter()
         .take(LINE_NAMED_MAX)
@@ -319,7 +349,8 @@ pub fn not_captured(count: u64, named: &[NotCaptured]) -> String {
     };
     let separator = if shown.is_empty() { "" } else { ": " };
     format!(
-        "{count} {what} could not be captured{separator}{}{more}",
+        "{} could not be captured{separator}{}{more}",
+        entries(count),
         shown.join(", ")
     )
 }
@@ -356,14 +387,19 @@ fn advice(report: &RunReport) -> &'static str {
     };
     match reason {
         Reason::Complete => "nothing",
-        Reason::EntriesNotCaptured => {
-            "let the worker's user read the files named below, or exclude them in the policy"
-        }
+        Reason::EntriesNotCaptured => advice_on_missing(&report.not_captured),
         Reason::Internal => "please report this with the run's log",
         Reason::InvalidSpec => "correct the policy",
         Reason::CredentialsMissing => "create the Secret that the policy names, with both keys",
         Reason::RepositoryNotFound => "create the bucket, or correct its name in the policy",
-        Reason::AccessDenied => "give the identity the right that is named above",
+        Reason::AccessDenied
+            if RIGHT_NAMED
+                .iter()
+                .any(|words| report.message.contains(words)) =>
+        {
+            "give the identity the right that is named above"
+        }
+        Reason::AccessDenied => "check the credentials, and then the rights of their identity",
         Reason::PreflightRefused => "change the bucket's settings as said above",
         Reason::Locked => "wait for the other run, or stop it",
         Reason::Fenced => "nothing: the run that took over goes on",
@@ -383,6 +419,20 @@ fn advice(report: &RunReport) -> &'static str {
         Reason::OutOfMemory => "raise worker.resources.limits.memory",
         Reason::PodCreationFailed => "look at kubectl describe job",
         Reason::WorkerLost => "look at the node; the next run goes on",
+    }
+}
+
+/// What can be done about entries that are missing: not each is one that may not be read.
+fn advice_on_missing(missing: &[NotCaptured]) -> &'static str {
+    let is_unclaimed = |entry: &NotCaptured| entry.reason == NO_CATEGORY;
+    let unclaimed = missing.iter().filter(|entry| is_unclaimed(entry)).count();
+    if unclaimed == 0 {
+        "let the worker's user read the files named below, or exclude them in the policy"
+    } else if unclaimed == missing.len() {
+        "add a category to the policy that takes the files named below, or exclude them"
+    } else {
+        "as each file named below needs it: let the worker's user read it, or add a category to the \
+         policy that takes it; or exclude them"
     }
 }
 
@@ -438,7 +488,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::api::report::{FileCounts, NotCaptured, Phase, Trouble};
+    use crate::api::report::{FileCounts, NotCaptured, Phase, RestorePoint, Trouble};
 
     fn origin() -> Origin<'static> {
         Origin {
@@ -507,7 +557,7 @@ mod tests {
         assert!(
             notice
                 .body
-                .contains("3 run(s) since 2026-11-01 02:00:00 UTC: AccessDenied")
+                .contains("3 runs since 2026-11-01 02:00:00 UTC: AccessDenied")
         );
     }
 
@@ -578,13 +628,83 @@ mod tests {
             untold: 22,
         };
         let body = notice(&origin(), &report, Some(&told)).body;
-        let counted = "22 runs since 2026-11-01 02:00:00 UTC ended the same way";
+        let counted = "22 runs since 2026-11-01 02:00:00 UTC failed the same way";
         assert!(body.contains(counted), "{body}");
         let owed = crate::plan::outbox::owed_by(&report, None, report.start_time);
         let body = late(&origin(), &report, &owed, 3).body;
         let at = "it could not be sent at 2026-11-01 02:00:00 UTC";
         assert!(body.contains(at), "{body}");
         assert!(body.contains("3 older notices"), "{body}");
+    }
+
+    #[test]
+    fn that_there_is_no_restore_point_is_said_only_where_it_is_known() {
+        let mut report = report(Outcome::Failed, Reason::StorageUnavailable);
+        report.restore_point = None;
+        let body = notice(&origin(), &report, None).body;
+        let unknown = "Newest restore point: not known: the repository was not read\n";
+        assert!(body.contains(unknown), "{body}");
+        report.restore_points_read = true;
+        let body = notice(&origin(), &report, None).body;
+        assert!(body.contains("Newest restore point: none yet\n"), "{body}");
+    }
+
+    #[test]
+    fn a_run_that_failed_says_what_was_gone_and_not_that_it_was_deleted() {
+        let mut report = report(Outcome::Failed, Reason::SourceSuspicious);
+        report.files.deleted = 10;
+        let body = notice(&origin(), &report, None).body;
+        assert!(body.contains("10 gone and not deleted"), "{body}");
+        report.outcome = Some(Outcome::Succeeded);
+        let body = notice(&origin(), &report, None).body;
+        assert!(body.contains("unchanged, 10 deleted, "), "{body}");
+    }
+
+    #[test]
+    fn what_to_do_fits_the_cause() {
+        let mut denied = report(Outcome::Failed, Reason::AccessDenied);
+        denied.message = "GetObject on b was refused: SignatureDoesNotMatch: check".into();
+        assert!(advice(&denied).starts_with("check the credentials"));
+        denied.message =
+            "PutObject on b was refused: AccessDenied: allow its identity s3:Put".into();
+        assert!(advice(&denied).starts_with("give the identity the right"));
+
+        let mut partial = report(Outcome::Partial, Reason::EntriesNotCaptured);
+        let missing = |reason: &str| NotCaptured {
+            path: "f".into(),
+            reason: reason.into(),
+            stale: false,
+        };
+        partial.not_captured = vec![missing(NO_CATEGORY)];
+        assert!(advice(&partial).starts_with("add a category"));
+        partial.not_captured = vec![missing("permission denied")];
+        assert!(advice(&partial).starts_with("let the worker's user read"));
+        partial.not_captured.push(missing(NO_CATEGORY));
+        assert!(advice(&partial).contains("let the worker's user read it, or add a category"));
+    }
+
+    #[test]
+    fn what_is_told_of_one_is_told_as_of_one_and_of_partial_runs_as_that() {
+        let mut recovered = report(Outcome::Succeeded, Reason::Complete);
+        let mut told = Told {
+            about: "AccessDenied".to_owned(),
+            at: recovered.start_time,
+            untold: 1,
+        };
+        recovered.trouble = Some(Trouble {
+            since: recovered.start_time,
+            runs: 1,
+            reason: Reason::AccessDenied,
+            last: None,
+        });
+        recovered.files.total = 1;
+        let body = notice(&origin(), &recovered, Some(&told)).body;
+        for part in ["1 run since", "UTC failed the same way", "in 1 entry\n"] {
+            assert!(body.contains(part), "{part} in:\n{body}");
+        }
+        told.about = "EntriesNotCaptured 00ff".to_owned();
+        let body = notice(&origin(), &recovered, Some(&told)).body;
+        assert!(body.contains("UTC were incomplete the same way"), "{body}");
     }
 
     #[test]

@@ -166,6 +166,19 @@ pub fn remembered(owed: &Owed, by: &RunReport) -> RunReport {
     }
 }
 
+/// A report that does not know the restore points, with what a later run has found out.
+#[must_use]
+pub fn completed(report: RunReport, by: &RunReport) -> RunReport {
+    if report.restore_point.is_some() || report.restore_points_read {
+        return report;
+    }
+    RunReport {
+        restore_point: by.previous.clone(),
+        restore_points_read: by.restore_points_read,
+        ..report
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::api::report::{NotCaptured, RestorePoint};
@@ -257,6 +270,20 @@ mod tests {
             outbox.owed.last().map(|owed| owed.writer.as_str()),
             Some("b8")
         );
+    }
+
+    #[test]
+    fn a_late_report_learns_from_the_run_that_sends_it() {
+        let late = report(Outcome::Failed, Reason::AccessDenied, &[]);
+        let mut by = report(Outcome::Succeeded, Reason::Complete, &[]);
+        assert!(!completed(late.clone(), &by).restore_points_read);
+        by.restore_points_read = true;
+        by.previous = Some(RestorePoint {
+            sequence: 7,
+            time: at(1),
+            outcome: Outcome::Succeeded,
+        });
+        assert_eq!(completed(late, &by).restore_point, by.previous);
     }
 
     #[test]

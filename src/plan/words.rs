@@ -29,6 +29,13 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// A number of entries: `1 entry`, `2 entries`.
+#[must_use]
+pub fn entries(number: u64) -> String {
+    let noun = if number == 1 { "entry" } else { "entries" };
+    format!("{number} {noun}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +52,9 @@ mod tests {
     fn things_are_counted() {
         assert_eq!(count(1, "rule"), "1 rule");
         assert_eq!(count(0, "rule"), "0 rules");
+        assert_eq!(
+            (entries(1), entries(2)),
+            ("1 entry".into(), "2 entries".into())
+        );
     }
 }

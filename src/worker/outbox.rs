@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::failure::Failure;
 use super::head::swap;
 use super::notify::Post;
-use super::repository::{Held, read_head};
+use super::repository::Held;
 use crate::adapters::clock;
 use crate::adapters::sns::SnsError;
 use crate::adapters::store::{Get, Store};
@@ -46,7 +46,7 @@ impl Delivery {
 
     fn failed(&mut self, error: &SnsError) {
         self.sent = Some(false);
-        self.error.get_or_insert_with(|| error.to_string());
+        self.error.get_or_insert_with(|| error.explain());
     }
 }
 
@@ -102,9 +102,9 @@ pub async fn tell_unopened<S: Store>(
     store: &S,
     location: &Location,
     post: &Post,
+    held: Option<Held>,
     report: &RunReport,
 ) -> Delivery {
-    let held = read_head(store, location).await.ok().flatten();
     let held = held.filter(|held| held.head.writer.is_none());
     let known = held.as_ref().map(|held| held.head.outbox.clone());
     let delivery = tell(store, location, post, known.unwrap_or_default(), report).await;
@@ -193,5 +193,6 @@ async fn late_report<S: Store>(
     };
     let read = store.get(request).await.ok();
     let report = read.and_then(|object| serde_json::from_slice(&object.body).ok());
-    report.unwrap_or_else(|| outbox::remembered(owed, by))
+    let report = report.unwrap_or_else(|| outbox::remembered(owed, by));
+    outbox::completed(report, by)
 }

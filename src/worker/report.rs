@@ -59,11 +59,12 @@ impl Reporter {
     }
 
     /// This is the newest restore point before the run.
-    pub fn found(&self, previous: Option<RestorePoint>) {
+    pub fn found(&self, previous: Option<RestorePoint>) -> RunReport {
         self.tell(|report| {
             report.restore_point.clone_from(&previous);
             report.previous = previous;
-        });
+            report.restore_points_read = true;
+        })
     }
 
     /// The commit is being written.
@@ -116,9 +117,12 @@ impl Reporter {
         })
     }
 
-    /// Nothing more follows.
+    /// Nothing more follows. What it took to tell is part of what the run took.
     pub fn done(&self) -> RunReport {
-        self.tell(|report| report.phase = Phase::Done)
+        self.tell(|report| {
+            report.phase = Phase::Done;
+            report.completion_time = Some(clock::now());
+        })
     }
 
     fn conclude(&self, report: &mut RunReport) {

@@ -19,6 +19,7 @@ use crate::api::report::NotCaptured;
 use crate::plan::choose::{self, Decision, Journalled, choose};
 use crate::plan::key;
 use crate::plan::named::Named;
+use crate::plan::notice::NO_CATEGORY;
 use crate::worker::failure::Failure;
 use crate::worker::walk::{Entry, Unreadable, WalkError, Walked, Walking};
 
@@ -442,7 +443,7 @@ impl<S: Store, T: Tree> Merge<S, T> {
     async fn leave_out(&mut self, path: &[u8], parent: Option<ParentRow>) -> Result<(), Failure> {
         self.backup.progress.not_captured(NotCaptured {
             path: key::display(path),
-            reason: "no category takes it".to_owned(),
+            reason: NO_CATEGORY.to_owned(),
             stale: false,
         });
         match parent {

@@ -32,6 +32,7 @@ mod read;
 mod segments;
 mod session;
 mod stored;
+mod unopened;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -70,6 +71,7 @@ use crate::plan::{compression, head, layout, place};
 use copy::Copied;
 pub use feed::Cuts;
 use session::Session;
+pub use unopened::refused;
 
 /// What a run is given.
 #[derive(Clone, Debug)]
@@ -111,30 +113,6 @@ pub async fn run<S: Store, T: Tree>(
         Ok(backup) => Box::pin(Arc::new(backup).run(reporter)).await,
         Err(failure) => Box::pin(refused(&spec, &*store, reporter, &failure)).await,
     }
-}
-
-/// Ends a run that cannot begin, and tells so.
-pub async fn refused<S: Store>(
-    spec: &RunSpec,
-    store: &S,
-    reporter: &Reporter,
-    failure: &Failure,
-) -> RunReport {
-    let report = reporter.failed(failure, store.requests());
-    unopened(spec, store, reporter, report).await
-}
-
-async fn unopened<S: Store>(
-    spec: &RunSpec,
-    store: &S,
-    reporter: &Reporter,
-    report: RunReport,
-) -> RunReport {
-    let Some(post) = reporter.post() else {
-        return report;
-    };
-    let told = outbox::tell_unopened(store, &location_of(spec), post, &report).await;
-    reporter.told(told.sent, told.error)
 }
 
 /// One run, and everything it works with.
@@ -262,7 +240,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
                 if self.patience.is_some() && report.reason == Some(Reason::Locked) {
                     return report;
                 }
-                return unopened(&self.spec, &*self.store, reporter, report).await;
+                return unopened::tell(&self.spec, &*self.store, reporter, report).await;
             }
         };
         // It is set here and nowhere else.
@@ -521,7 +499,12 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let body = body.into();
         if let Err(failure) = write_once(&*self.store, &self.location, key, body, attributes).await
         {
-            tracing::warn!(error = %failure, "report not written");
+            // Of a run that failed for the same reason, that is told already.
+            if report.reason == Some(failure.reason) {
+                tracing::debug!(error = %failure, "report not written");
+            } else {
+                tracing::warn!(error = %failure, "report not written");
+            }
         }
     }
 

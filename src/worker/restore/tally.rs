@@ -6,6 +6,7 @@ use crate::api::outcome::{Outcome, Reason};
 use crate::api::report::RestorePoint;
 use crate::api::restore::{FailedEntry, NAMED_ENTRIES_MAX, RestoreCounts, RestoreReport};
 use crate::plan::key;
+use crate::plan::words::entries;
 use crate::worker::failure::Failure;
 
 /// How many conflicts a message names.
@@ -78,10 +79,12 @@ impl Tally {
             ""
         };
         let named = named.join(", ");
+        let stand = if count == 1 { "stands" } else { "stand" };
         Err(Failure::new(
             Reason::TargetConflict,
             format!(
-                "{count} entries stand in the way; nothing was written ({remedy}): {named}{more}"
+                "{} {stand} in the way; nothing was written ({remedy}): {named}{more}",
+                entries(count)
             ),
         ))
     }
@@ -89,7 +92,7 @@ impl Tally {
     pub(super) fn ended(&self, point: RestorePoint) -> RestoreReport {
         let sums = self.lock();
         let (outcome, reason, message) = if sums.entries.failed > 0 {
-            let message = format!("{} entries could not be restored", sums.entries.failed);
+            let message = format!("{} could not be restored", entries(sums.entries.failed));
             (Outcome::Partial, Reason::EntriesNotCaptured, message)
         } else {
             (Outcome::Succeeded, Reason::Complete, String::new())
@@ -129,5 +132,21 @@ fn report(
         bytes: sums.bytes,
         conflicts: sums.conflicts.clone(),
         failed: sums.failed.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_way_is_counted_as_it_is_spoken() {
+        let tally = Tally::default();
+        tally.conflict(b"a");
+        let one = tally.check_conflicts("empty it").unwrap_err().message;
+        assert!(one.starts_with("1 entry stands in the way"), "{one}");
+        tally.conflict(b"b");
+        let two = tally.check_conflicts("empty it").unwrap_err().message;
+        assert!(two.starts_with("2 entries stand in the way"), "{two}");
     }
 }
