@@ -1,15 +1,19 @@
 //! Logs: to standard error, and to a file where one is asked for.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+/// The target of the events that say how a run ended: one for each.
+pub const RUNS: &str = "backstay::run";
 
 /// How a line of the log is written.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub struct Log {
     pub format: Option<LogFormat>,
     /// A file besides standard error. It is appended to.
     pub file: Option<PathBuf>,
+    /// Whether standard error gets the events of [`RUNS`]: not where a reader gets the summary.
+    pub has_runs: bool,
 }
 
 /// Why there is no log.
@@ -52,6 +58,21 @@ pub enum LogError {
         #[source]
         source: io::Error,
     },
+    /// The file's directory is missing and cannot be made.
+    #[error(
+        "make the directory of the log file {}, which is missing: install -d -m 700 {}",
+        path.display(),
+        directory.display()
+    )]
+    MakeDirectory {
+        /// The file.
+        path: PathBuf,
+        /// Its directory.
+        directory: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// There is one already.
     #[error("start the log")]
     Start(#[source] TryInitError),
@@ -71,9 +92,11 @@ pub fn start(log: &Log) -> Result<(), LogError> {
     });
     let file = log.file.as_deref().map(open).transpose()?;
     let file = file.map(|file| layer(LogFormat::Json, Mutex::new(file)));
+    let has_runs = log.has_runs;
+    let is_seen = filter_fn(move |event| has_runs || event.target() != RUNS);
     tracing_subscriber::registry()
         .with(filter(&log.filter)?)
-        .with(layer(format, io::stderr))
+        .with(layer(format, io::stderr).with_filter(is_seen))
         .with(file)
         .try_init()
         .map_err(LogError::Start)
@@ -105,7 +128,21 @@ fn names_a_level(directive: &str) -> bool {
         .any(|known| level.eq_ignore_ascii_case(known))
 }
 
+/// Opens a file to append to. Its directory is made where it is missing, and nothing above that:
+/// a name that is mistyped makes no tree.
 fn open(path: &Path) -> Result<File, LogError> {
+    if let Some(directory) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        && !directory.exists()
+    {
+        let made = DirBuilder::new().mode(0o700).create(directory);
+        made.map_err(|source| LogError::MakeDirectory {
+            path: path.to_owned(),
+            directory: directory.to_owned(),
+            source,
+        })?;
+    }
     let opened = OpenOptions::new().create(true).append(true).open(path);
     opened.map_err(|source| LogError::OpenFile {
         path: path.to_owned(),

@@ -13,7 +13,8 @@ use super::metrics_file::MetricsFile;
 use super::order::{self, PolicyArgs};
 use super::progress::Bar;
 use super::stopping::{GRACE, Watch};
-use super::{Output, chain, identity, output, source};
+use super::told::{log_not_begun, tell};
+use super::{Output, chain, identity, source};
 use crate::adapters::clock;
 use crate::adapters::credentials::Credentials;
 use crate::adapters::mounted::MountedTree;
@@ -107,6 +108,11 @@ pub(super) struct Asked {
 }
 
 impl BackupArgs {
+    /// Whether a reader gets the summary of each run. Of a pod, the log is read.
+    pub(super) fn has_reader(&self) -> bool {
+        matches!(self.output, Output::Human) && self.run_spec.is_none()
+    }
+
     fn asked(&self) -> Asked {
         Asked {
             run: self.run_id.clone(),
@@ -117,6 +123,10 @@ impl BackupArgs {
 }
 
 pub(super) async fn run(args: BackupArgs) -> Result<u8, Failure> {
+    back_up_all(args).await.inspect_err(log_not_begun)
+}
+
+async fn back_up_all(args: BackupArgs) -> Result<u8, Failure> {
     if let Some(path) = &args.run_spec {
         return Box::pin(run_in_pod(path, &args)).await;
     }
@@ -368,13 +378,6 @@ async fn overdue(stop: &Stop) -> Failure {
 fn last_words(report: &RunReport) {
     if let Err(error) = termination::write(TERMINATION_LOG.as_ref(), &summary(report)) {
         tracing::warn!(error = %error, "termination message not written");
-    }
-}
-
-pub(super) fn tell(output: Output, source: &str, report: &RunReport) {
-    match output {
-        Output::Human => output::line(&output::summary(source, report)),
-        Output::Json => output::json(report),
     }
 }
 

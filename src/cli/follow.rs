@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::backup::{Asked, Surroundings, back_up, code, prices_of, read_in_pod, refuse, tell};
+use super::backup::{Asked, Surroundings, back_up, code, prices_of, read_in_pod, refuse};
 use super::order::{self, PolicyArgs, invalid};
 use super::stopping::Watch;
+use super::told::tell;
 use super::{Output, identity, source};
 use crate::api::outcome::{Outcome, Reason};
 use crate::api::run::RunSpec;
@@ -42,6 +43,13 @@ pub(super) struct FollowArgs {
     /// How each run's result is written.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+}
+
+impl FollowArgs {
+    /// Whether a reader gets the summary of each run. Of a pod, the log is read.
+    pub(super) fn has_reader(&self) -> bool {
+        matches!(self.output, Output::Human) && self.run_spec.is_none()
+    }
 }
 
 pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {

@@ -23,6 +23,7 @@ mod reading;
 mod restore;
 mod source;
 mod stopping;
+mod told;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -97,6 +98,28 @@ enum Verb {
     Man(manual::ManArgs),
 }
 
+impl Verb {
+    /// Whether a reader gets a summary of each run, so that the log beside it need not say it again.
+    fn has_reader(&self) -> bool {
+        match self {
+            Self::Backup(args) => args.has_reader(),
+            Self::Follow(args) => args.has_reader(),
+            Self::Restore(_)
+            | Self::Runs(_)
+            | Self::Ls(_)
+            | Self::Estimate(_)
+            | Self::Explain(_)
+            | Self::Bucket(_)
+            | Self::Notify(_)
+            | Self::IamPolicy(_)
+            | Self::Controller(_)
+            | Self::Crd
+            | Self::Completion(_)
+            | Self::Man(_) => false,
+        }
+    }
+}
+
 /// How a result is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Output {
@@ -137,6 +160,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         filter: cli.log.level,
         format: cli.log.format,
         file: cli.log.file,
+        has_runs: !cli.verb.has_reader(),
     };
     telemetry::start(&log).map_err(|error| order::invalid(chain(&error)))?;
     // Two providers are compiled in nowhere, but the choice is made once and aloud: a library

@@ -5,11 +5,16 @@ use std::io::{self, Write};
 use super::estimate::dollars;
 use crate::api::outcome::Outcome;
 use crate::api::report::RunReport;
-use crate::plan::words::size;
+use crate::plan::words::{entries, size};
 
 /// Writes a result. A reader who has gone away is no error.
 pub(super) fn line(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Writes a result that was none: it goes where errors go, in its own words.
+pub(super) fn trouble(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Writes a question, after which the answer is typed.
@@ -32,16 +37,21 @@ pub(super) fn json(value: &impl serde::Serialize) {
     }
 }
 
-/// The summary of a backup.
-pub(super) fn summary(source: &str, report: &RunReport) -> String {
-    let files = &report.files;
+/// That a backup ended, and how.
+pub(super) fn headline(source: &str, report: &RunReport) -> String {
     let outcome = report.outcome.map_or("ended", |outcome| match outcome {
         Outcome::Succeeded => "succeeded",
         Outcome::Partial => "is incomplete",
         Outcome::Failed => "failed",
         Outcome::Unclear => "is unclear",
     });
-    let mut lines = vec![format!("backup of {source} {outcome}")];
+    format!("backup of {source} {outcome}")
+}
+
+/// The summary of a backup.
+pub(super) fn summary(source: &str, report: &RunReport) -> String {
+    let files = &report.files;
+    let mut lines = vec![headline(source, report)];
     if !report.message.is_empty() {
         lines.push(format!("  {}", report.message));
     }
@@ -61,12 +71,12 @@ pub(super) fn summary(source: &str, report: &RunReport) -> String {
         "  skipped        {} unchanged, {} with new metadata only",
         files.unchanged, files.metadata_only
     ));
-    lines.push(format!("  deleted        {}", files.deleted));
+    lines.push(gone(report));
     lines.push(format!("  failed         {}", files.not_captured));
     if files.total > 0 {
         lines.push(format!(
-            "  in all         {} entries, {}",
-            files.total,
+            "  in all         {}, {}",
+            entries(files.total),
             size(report.bytes.total)
         ));
     }
@@ -90,7 +100,28 @@ pub(super) fn summary(source: &str, report: &RunReport) -> String {
     for warning in &report.warnings {
         lines.push(format!("  note           {warning}"));
     }
+    if report.notice_sent == Some(false) {
+        let why = report
+            .notice_error
+            .as_deref()
+            .unwrap_or("no reason is known");
+        lines.push(format!("  note           notice not sent: {why}"));
+    }
     lines.join("\n")
+}
+
+/// What was missing of the restore point before. A run that failed has deleted nothing.
+fn gone(report: &RunReport) -> String {
+    let deleted = report.files.deleted;
+    match report.outcome {
+        Some(Outcome::Succeeded | Outcome::Partial) => format!("  deleted        {deleted}"),
+        Some(Outcome::Failed | Outcome::Unclear) | None if deleted == 0 => {
+            "  deleted        0".to_owned()
+        }
+        Some(Outcome::Failed | Outcome::Unclear) | None => {
+            format!("  gone           {deleted}, not deleted")
+        }
+    }
 }
 
 fn micro(microdollars: u64) -> String {
@@ -111,4 +142,32 @@ fn took(report: &RunReport) -> String {
         let took = end.duration_since(report.start_time);
         format!(", took {:.1} s", took.as_secs_f64())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_failed_has_deleted_nothing() {
+        let mut report = RunReport::started("r", jiff::Timestamp::UNIX_EPOCH);
+        report.files.deleted = 10;
+        report.outcome = Some(Outcome::Failed);
+        let failed = summary("files", &report);
+        assert!(
+            failed.contains("  gone           10, not deleted\n"),
+            "{failed}"
+        );
+        assert!(!failed.contains("deleted        "), "{failed}");
+        report.outcome = Some(Outcome::Partial);
+        assert!(summary("files", &report).contains("  deleted        10\n"));
+    }
+
+    #[test]
+    fn one_entry_is_counted_as_one() {
+        let mut report = RunReport::started("r", jiff::Timestamp::UNIX_EPOCH);
+        report.files.total = 1;
+        let summary = summary("files", &report);
+        assert!(summary.contains("  in all         1 entry, "), "{summary}");
+    }
 }

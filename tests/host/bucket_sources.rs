@@ -205,7 +205,7 @@ fn a_source_has_a_profile_of_its_own() {
     let missing = back_up();
     assert_eq!(missing.code, 21, "{missing:?}");
     assert!(
-        missing.out.contains("profile other is not among"),
+        missing.err.contains("profile other is not among"),
         "{missing:?}"
     );
 
@@ -237,14 +237,14 @@ fn a_source_that_does_not_answer_is_told_by_its_own_address() {
     let done = Done::of(host.command("backup").output());
     assert_eq!(done.code, 40, "{done:?}");
     assert!(
-        done.out.contains("the store is http://127.0.0.1:9,"),
+        done.err.contains("the store is http://127.0.0.1:9,"),
         "{done:?}"
     );
     assert!(
-        done.out.contains("the source's bucket.endpoint"),
+        done.err.contains("the source's bucket.endpoint"),
         "{done:?}"
     );
-    assert!(!done.out.contains("storage.endpoint"), "{done:?}");
+    assert!(!done.err.contains("storage.endpoint"), "{done:?}");
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn a_queue_that_is_not_there_is_named() {
     let done = Done::of(host.command("follow").output());
     assert_eq!(done.code, 20, "{done:?}");
     let words = format!("queue does not exist: {missing}: create it, or correct");
-    assert!(done.out.contains(&words), "{done:?}");
+    assert!(done.err.contains(&words), "{done:?}");
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn a_profile_may_name_a_program_that_knows_the_keys() {
     fs::write(&config, asks("/nowhere")).unwrap();
     let done = backup(&host, &[]);
     assert_ne!(done.code, 0, "{done:?}");
-    assert!(done.out.contains("credential"), "{done:?}");
+    assert!(done.err.contains("credential"), "{done:?}");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_profile_of_single_sign_on_says_that_somebody_has_to_sign_in() {
     fs::write(host.at("home/.aws/config"), config).unwrap();
     let done = backup(&host, &[]);
     assert_ne!(done.code, 0, "{done:?}");
-    assert!(done.out.contains("token"), "{done:?}");
+    assert!(done.err.contains("token"), "{done:?}");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_host_without_an_identity_is_told_what_to_set() {
     let done = backup(&host, &[]);
     assert_eq!(done.code, 21, "{done:?}");
     assert!(
-        done.out.contains("AWS_ACCESS_KEY_ID") && done.out.contains("AWS_PROFILE"),
+        done.err.contains("AWS_ACCESS_KEY_ID") && done.err.contains("AWS_PROFILE"),
         "{done:?}"
     );
 }

@@ -182,6 +182,15 @@ fn a_topic_that_is_gone_takes_nothing_from_the_backup() {
     assert_eq!(report.notice_sent, Some(false));
     let error = report.notice_error.clone().unwrap_or_default();
     assert!(error.contains("topic does not exist"), "{error}");
+    let mut command = host.command("backup");
+    let done = crate::host::Done::of(command.output());
+    assert_eq!(done.code, 0, "{done:?}");
+    let note = "note           notice not sent: topic does not exist: ";
+    let remedy = ": create it, or correct spec.notifications.sns.topicArn";
+    assert!(
+        done.out.contains(note) && done.out.contains(remedy),
+        "{done:?}"
+    );
     let first = report.run.clone();
     // It is there again: the next run sends what is owed, and nothing is sent twice.
     std::fs::write(host.at("policy.yaml"), policy).unwrap();
@@ -191,12 +200,12 @@ fn a_topic_that_is_gone_takes_nothing_from_the_backup() {
         (Some(true), None)
     );
     let messages = topic.messages();
-    assert_eq!(messages.len(), 2, "{messages:#?}");
+    assert_eq!(messages.len(), 3, "{messages:#?}");
     let is_late = |message: &&Value| {
         let body = message["Message"].as_str().unwrap();
         body.contains("This notice is late")
     };
-    assert_eq!(messages.iter().filter(is_late).count(), 1);
+    assert_eq!(messages.iter().filter(is_late).count(), 2);
     let runs: Vec<&Value> = messages
         .iter()
         .map(|message| &message["MessageAttributes"]["run"]["Value"])
@@ -225,6 +234,60 @@ fn n01_a_failure_before_anything_is_open_is_told_once_and_then_its_recovery() {
     assert_eq!(attribute("notice"), Some("Recovered"));
     let report: Value = serde_json::from_str(attribute("report").unwrap()).unwrap();
     assert_eq!(report["trouble"]["runs"], 2);
+}
+
+#[test]
+fn a_failure_names_the_newest_restore_point_or_says_that_it_is_not_known() {
+    let (host, topic) = (Host::new(), Topic::new());
+    topic.tell(&host, "");
+    office(&host.root());
+    host.backup().expect(0);
+    topic.message();
+    let body = |message: &Value| message["Message"].as_str().unwrap().to_owned();
+    // The bucket of a category is missing, and HEAD can be read.
+    let policy = std::fs::read_to_string(host.at("policy.yaml")).unwrap();
+    let late = policy.replace("-photos}", "-late}");
+    std::fs::write(host.at("policy.yaml"), late).unwrap();
+    host.backup().expect(20);
+    let told = body(&topic.message());
+    assert!(
+        told.contains("Newest restore point: number 1 of "),
+        "{told}"
+    );
+    std::fs::write(host.at("policy.yaml"), policy).unwrap();
+    let mut command = host.command("backup");
+    command.env("AWS_SECRET_ACCESS_KEY", "wrong");
+    let command = command.args(["--output", "json"]);
+    crate::host::Backup::of(command.output()).expect(21);
+    let told = body(&topic.message());
+    for words in [
+        "Newest restore point: not known: the repository was not read",
+        "What to do: check the credentials",
+    ] {
+        assert!(told.contains(words), "{words:?} is not in:\n{told}");
+    }
+}
+
+#[test]
+fn a_first_run_that_fails_says_that_there_is_no_restore_point_and_is_not_remembered() {
+    let (host, topic) = (Host::without_buckets(), Topic::new());
+    topic.tell(&host, "");
+    office(&host.root());
+    let make = |category: &str| {
+        host.store.make_bucket(&host.bucket(category));
+        host.store.enable_versions(&host.bucket(category));
+    };
+    make("documents");
+    make("database");
+    host.backup().expect(20);
+    let failed = topic.message();
+    let body = failed["Message"].as_str().unwrap();
+    assert!(body.contains("Newest restore point: none yet"), "{body}");
+    make("photos");
+    host.backup().expect(0);
+    let told = topic.message();
+    let kind = &told["MessageAttributes"]["notice"]["Value"];
+    assert_eq!(kind, "Succeeded");
 }
 
 #[test]
