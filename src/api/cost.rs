@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::policy::StorageClass;
+use super::report::NotCaptured;
 use super::settings::TransitionClass;
 
 /// What a store costs in one region, in dollars. The first price step, without free allowances.
@@ -195,6 +196,9 @@ pub struct Estimate {
     pub bytes: u64,
     /// Files that no category takes, or that are too large, and entries that could not be looked at.
     pub not_captured: u64,
+    /// The first of them that are known by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first_not_captured: Vec<NotCaptured>,
     /// By category, in the policy's order; the last one is the catalog.
     pub categories: Vec<CategoryEstimate>,
     /// The first run.

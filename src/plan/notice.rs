@@ -327,8 +327,18 @@ fn ended(about: Option<&str>) -> &'static str {
 
 /// How many entries were not captured, and the first of them with their reasons: one bounded line.
 #[must_use]
-pub fn not_captured(count: u64, named: &[NotCaptured]) -> String {
-    let shown: Vec<String> = named
+pub fn not_captured(count: u64, first: &[NotCaptured]) -> String {
+    let named = named(count, first);
+    format!("{} could not be captured{named}", entries(count))
+}
+
+/// The first of so many entries with their reasons, bounded; nothing where none is known by name.
+#[must_use]
+pub fn named(count: u64, first: &[NotCaptured]) -> String {
+    if first.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<String> = first
         .iter()
         .take(LINE_NAMED_MAX)
         .map(|entry| {
@@ -342,17 +352,12 @@ pub fn not_captured(count: u64, named: &[NotCaptured]) -> String {
     let rest = usize::try_from(count)
         .unwrap_or(usize::MAX)
         .saturating_sub(shown.len());
-    let more = if rest > 0 && !shown.is_empty() {
+    let more = if rest > 0 {
         format!(", and {rest} more")
     } else {
         String::new()
     };
-    let separator = if shown.is_empty() { "" } else { ": " };
-    format!(
-        "{} could not be captured{separator}{}{more}",
-        entries(count),
-        shown.join(", ")
-    )
+    format!(": {}{more}", shown.join(", "))
 }
 
 fn name_missing(text: &mut String, report: &RunReport) {

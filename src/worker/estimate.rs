@@ -14,6 +14,8 @@ use crate::plan::category::Categories;
 use crate::plan::compression::{Rule, SAMPLE_BYTES, is_worthwhile};
 use crate::plan::cost::{SampleFile, Survey};
 use crate::plan::filter::Filter;
+use crate::plan::key;
+use crate::plan::notice::NO_CATEGORY;
 use crate::worker::failure::Failure;
 use crate::worker::walk::{self, Entry, WalkError, Walked};
 
@@ -82,7 +84,12 @@ fn note_all<T: Tree>(tree: &T, deciding: &Deciding, survey: &mut Survey) -> Resu
     for walked in walk::entries(tree, &deciding.filter, None).map_err(unreadable)? {
         match walked.map_err(unreadable)? {
             Walked::Entry(entry) => note(&entry, deciding, survey),
-            Walked::Unreadable(_) | Walked::Nameless { .. } => survey.add_unreadable(),
+            Walked::Unreadable(entry) => {
+                survey.add_not_captured(key::display(&entry.path), entry.cause.to_string());
+            }
+            Walked::Nameless { name, reason } => {
+                survey.add_not_captured(key::legible(&name), reason.to_owned());
+            }
             Walked::Crossing { .. } => {}
         }
     }
@@ -95,15 +102,19 @@ fn note(entry: &Entry, deciding: &Deciding, survey: &mut Survey) {
         survey.add_other();
         return;
     }
-    let category = deciding.categories.first_match(&entry.path);
-    let is_compressed = |category: &usize| {
-        let rule = deciding.compression.get(*category);
+    let Some(category) = deciding.categories.first_match(&entry.path) else {
+        survey.add_not_captured(key::display(&entry.path), NO_CATEGORY.to_owned());
+        return;
+    };
+    let is_compressed = |category: usize| {
+        let rule = deciding.compression.get(category);
         let rule = rule.and_then(Option::as_ref);
         rule.is_some_and(|rule| rule.algorithm(&entry.path, identity.size).is_some())
     };
-    match category.filter(is_compressed) {
-        Some(category) => survey.add_compressible(category, &entry.path, identity.size),
-        None => survey.add_file(category, identity.size),
+    if is_compressed(category) {
+        survey.add_compressible(category, &entry.path, identity.size);
+    } else {
+        survey.add_file(Some(category), identity.size);
     }
 }
 

@@ -229,3 +229,19 @@ fn a_run_says_what_it_cost_where_the_prices_are_known() {
     // Of a store that is not AWS nothing is known.
     assert_eq!(host.backup().expect(0).cost, None);
 }
+
+#[test]
+fn what_would_not_be_captured_is_named_with_its_reason() {
+    let host = Host::new();
+    host.write_policy(&minio(), |policy| {
+        let all = "{name: documents, bucket";
+        policy.replace(all, "{name: documents, match: {extensions: [txt]}, bucket")
+    });
+    file(&host.root(), "a.txt", "a");
+    file(&host.root(), "program.bin", "of no category");
+    let done = estimate(&host, &[]);
+    let note = "1 entry would not be captured: program.bin (no category takes it)";
+    assert!(done.code == 0 && done.out.contains(note), "{done:?}");
+    let named = &parsed(&host).first_not_captured;
+    assert_eq!((named.len(), named[0].path.as_str()), (1, "program.bin"));
+}

@@ -3,7 +3,8 @@
 use crate::api::cost::{CategoryEstimate, Cost, Estimate, Months, StoredTier};
 use crate::api::run::RunSpec;
 use crate::api::settings::Lifecycle;
-use crate::plan::words::size;
+use crate::plan::notice::named;
+use crate::plan::words::{entries, size};
 
 pub(super) fn estimate(
     estimate: &Estimate,
@@ -135,8 +136,9 @@ fn notes(estimate: &Estimate, spec: &RunSpec) -> Vec<String> {
     notes.extend(archived(estimate));
     if estimate.not_captured > 0 {
         notes.push(format!(
-            "{} entries would not be captured",
-            estimate.not_captured
+            "{} would not be captured{}",
+            entries(estimate.not_captured),
+            named(estimate.not_captured, &estimate.first_not_captured)
         ));
     }
     let compresses = spec

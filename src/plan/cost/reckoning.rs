@@ -46,6 +46,7 @@ impl Survey {
             files: reckoning.sum(|found| found.all().objects),
             bytes: reckoning.sum(Found::source_bytes),
             not_captured: self.not_captured,
+            first_not_captured: self.first_not_captured.clone(),
             categories: reckoning
                 .all()
                 .map(|found| found.estimate(prices))

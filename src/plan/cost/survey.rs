@@ -5,7 +5,11 @@ use super::requests::{writes_of_copy, writes_of_file};
 use super::sample::{Compressible, SampleFile};
 use crate::api::cost::Prices;
 use crate::api::policy::{Category, StorageClass};
+use crate::api::report::NotCaptured;
 use crate::api::run::RunSpec;
+
+/// How many entries that would not be captured are named.
+const NAMED_MAX: usize = 10;
 
 /// What was found of a source.
 #[derive(Clone, Debug)]
@@ -13,6 +17,7 @@ pub struct Survey {
     categories: Vec<Surveyed>,
     pub(super) rows: u64,
     pub(super) not_captured: u64,
+    pub(super) first_not_captured: Vec<NotCaptured>,
     /// Whether the store copies large objects by itself.
     copies: bool,
 }
@@ -39,6 +44,7 @@ impl Survey {
             categories: categories.iter().map(surveyed).collect(),
             rows: 0,
             not_captured: 0,
+            first_not_captured: Vec::new(),
             copies: false,
         }
     }
@@ -105,9 +111,16 @@ impl Survey {
         self.rows += 1;
     }
 
-    /// An entry that could not be looked at.
-    pub fn add_unreadable(&mut self) {
+    /// An entry that would not be captured. The first are named.
+    pub fn add_not_captured(&mut self, path: String, reason: String) {
         self.not_captured += 1;
+        if self.first_not_captured.len() < NAMED_MAX {
+            self.first_not_captured.push(NotCaptured {
+                path,
+                reason,
+                stale: false,
+            });
+        }
     }
 
     /// A file of this category was sent with so many writes.
