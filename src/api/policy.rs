@@ -191,7 +191,7 @@ pub struct BucketEvents {
     /// The URL of the SQS queue, such as https://sqs.eu-south-1.amazonaws.com/123456789012/uploads.
     #[schemars(
         length(min = 12, max = 512),
-        regex(pattern = "^https?://[^/]+/[0-9]{12}/[A-Za-z0-9_-]{1,80}$")
+        regex(pattern = "^https?://[^/]+/[0-9]{12}/[A-Za-z0-9_-]{1,80}([.]fifo)?$")
     )]
     pub queue_url: String,
 }

@@ -11,6 +11,7 @@ use super::stopping::Watch;
 use super::told::tell;
 use super::{Output, identity, source};
 use crate::api::outcome::{Outcome, Reason};
+use crate::api::report::RunReport;
 use crate::api::run::RunSpec;
 use crate::plan::event::without_successes;
 use crate::worker::failure::Failure;
@@ -69,10 +70,20 @@ pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {
     };
     // A message for each upload would be no message. The scheduled runs tell of their success.
     spec.sns = spec.sns.and_then(without_successes);
+    let queue_url = queue.url.clone();
     let queue = source::open_queue(&bucket, &queue, &surroundings.credentials);
     let follower = Follower::new(queue, bucket);
     let stop = Stop::default();
     let _watch = Watch::start(stop.clone(), Duration::MAX)?;
+    // What was missed while nobody followed is made up for, and what is wrong shows before a message
+    // is taken.
+    let whole = Asked::default();
+    let report = Box::pin(back_up(spec.clone(), surroundings.clone(), whole)).await?;
+    tell(args.output, &spec.source, &report);
+    if let Some(code) = ended(&report) {
+        return Ok(code);
+    }
+    tracing::info!(queue = queue_url, "following");
     loop {
         let ended = match follower.gather(&stop).await {
             Ok(batch) => {
@@ -82,7 +93,7 @@ pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {
             Err(failure) => {
                 let report = Box::pin(refuse(&spec, &surroundings, &failure)).await;
                 tell(args.output, &spec.source, &report);
-                Some(code(&report))
+                ended(&report)
             }
         };
         if let Some(code) = ended {
@@ -91,9 +102,8 @@ pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {
     }
 }
 
-/// Makes a run of a batch, and answers with the exit code where it was the last one. After a failure
-/// it is: its messages come again, and whoever keeps this process running starts it anew, later each
-/// time.
+/// Makes a run of a batch, and answers with the exit code where it was the last one: its messages
+/// come again then.
 async fn take(
     follower: &Follower,
     batch: Batch,
@@ -109,16 +119,22 @@ async fn take(
     let report = Box::pin(back_up(spec.clone(), surroundings.clone(), asked)).await?;
     drop(held);
     tell(output, &spec.source, &report);
+    let ended = ended(&report);
+    match ended {
+        None => follower.done(batch).await?,
+        Some(0) => follower.give_up(batch).await,
+        Some(_) => {}
+    }
+    Ok(ended)
+}
+
+/// The exit code after a run that is the last one: one that was asked to stop, or failed. Whoever
+/// keeps this process running starts it anew.
+fn ended(report: &RunReport) -> Option<u8> {
     match (report.outcome, report.reason) {
-        (Some(Outcome::Succeeded | Outcome::Partial), _) => {
-            follower.done(batch).await?;
-            Ok(None)
-        }
-        (_, Some(Reason::Interrupted)) => {
-            follower.give_up(batch).await;
-            Ok(Some(0))
-        }
-        (Some(Outcome::Failed | Outcome::Unclear) | None, _) => Ok(Some(code(&report))),
+        (Some(Outcome::Succeeded | Outcome::Partial), _) => None,
+        (_, Some(Reason::Interrupted)) => Some(0),
+        (Some(Outcome::Failed | Outcome::Unclear) | None, _) => Some(code(report)),
     }
 }
 

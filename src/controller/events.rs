@@ -10,7 +10,7 @@ use crate::api::status::{BackupPolicyStatus, RunStatus, SourceStatus};
 
 use super::context::Context;
 use super::observe::Observed;
-use super::publish::READY;
+use super::publish::{EVENTS_FOLLOWED, READY};
 
 /// Why a notice's event is there.
 const NOTICE_NOT_SENT: &str = "NoticeNotSent";
@@ -35,7 +35,10 @@ pub(super) async fn tell(
 }
 
 pub(super) fn changes(known: &BackupPolicyStatus, status: &BackupPolicyStatus) -> Vec<Happening> {
-    let mut happenings: Vec<Happening> = ready_change(known, status).into_iter().collect();
+    let mut happenings: Vec<Happening> = [(READY, "Reconcile"), (EVENTS_FOLLOWED, "Follow")]
+        .into_iter()
+        .filter_map(|(kind, action)| condition_change(known, status, kind, action))
+        .collect();
     for source in &status.sources {
         let before = known
             .sources
@@ -102,22 +105,28 @@ fn waiting_change(before: Option<&SourceStatus>, source: &SourceStatus) -> Optio
 
 /// A policy that cannot be carried out is told of again when what is wrong with it is another
 /// thing.
-fn ready_change(known: &BackupPolicyStatus, status: &BackupPolicyStatus) -> Option<Happening> {
-    let ready = |status: &BackupPolicyStatus| {
-        status
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ == READY)
+/// A condition that says something else than before. What is not known yet is no news.
+fn condition_change(
+    known: &BackupPolicyStatus,
+    status: &BackupPolicyStatus,
+    kind: &str,
+    action: &'static str,
+) -> Option<Happening> {
+    let of = |status: &BackupPolicyStatus| {
+        let mut conditions = status.conditions.iter();
+        conditions
+            .find(|condition| condition.type_ == kind)
             .cloned()
     };
-    let (before, now) = (ready(known), ready(status)?);
+    let (before, now) = (of(known), of(status)?);
     let is_good = now.status == "True";
     let is_same = before.is_some_and(|before| {
         before.status == now.status
             && before.reason == now.reason
             && (is_good || before.message == now.message)
     });
-    (!is_same).then(|| happening(is_good, &now.reason, "Reconcile", now.message))
+    let is_news = !is_same && (now.status != "Unknown" || kind == READY);
+    is_news.then(|| happening(is_good, &now.reason, action, now.message))
 }
 
 /// The Job of a run, by what status keeps of it.

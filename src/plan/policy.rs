@@ -122,6 +122,7 @@ pub fn validate(
     bucket::check::check(spec, context.place, &mut problems);
     check_categories(&spec.categories, &mut problems);
     check_source_names(&spec.sources, &mut problems);
+    check_queues(&spec.sources, &mut problems);
     let time_zone = spec.time_zone.as_deref().unwrap_or(TIME_ZONE_DEFAULT);
     let zone = check_time_zone(time_zone, &mut problems);
     let parts = Parts {
@@ -176,6 +177,24 @@ fn check_time_zone(name: &str, problems: &mut Problems) -> TimeZone {
         problems.add("spec.timeZone", name, message);
         TimeZone::UTC
     })
+}
+
+/// Two followers of one queue would take each other's messages.
+fn check_queues(sources: &[Source], problems: &mut Problems) {
+    let mut seen = BTreeSet::new();
+    for (index, source) in sources.iter().enumerate() {
+        let events = source
+            .bucket
+            .as_ref()
+            .and_then(|bucket| bucket.events.as_ref());
+        if let Some(events) = events
+            && !seen.insert(&events.queue_url)
+        {
+            let field = format!("spec.sources[{index}].bucket.events.queueUrl");
+            let message = "is another source's queue already: each needs one of its own";
+            problems.add(field, &events.queue_url, message);
+        }
+    }
 }
 
 fn check_source_names(sources: &[Source], problems: &mut Problems) {
@@ -471,6 +490,23 @@ worker: {concurrency: 4, activeDeadlineSeconds: 600}
         assert!(
             problems.len() == 1 && problems[0].contains(expected),
             "{instead}: {problems:#?}"
+        );
+    }
+
+    #[test]
+    fn two_sources_may_not_have_one_queue() {
+        let queue = "{queueUrl: 'https://sqs.eu-south-1.amazonaws.com/123456789012/up'}";
+        let bucket = |name: &str| format!("bucket: {{name: in-{name}, events: {queue}}}");
+        let first = WHOLE.replace(
+            "persistentVolumeClaim: {claimName: office-files}",
+            &bucket("a"),
+        );
+        let claim = "persistentVolumeClaim: {claimName: office-scans}";
+        assert_eq!(problems(&first, IN_CLUSTER), Vec::<String>::new());
+        let found = problems(&first.replace(claim, &bucket("b")), IN_CLUSTER);
+        assert!(
+            found.len() == 1 && found[0].contains("another source's queue"),
+            "{found:#?}"
         );
     }
 

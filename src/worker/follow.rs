@@ -18,8 +18,8 @@ use crate::api::run::BucketOrder;
 use crate::plan::event::{self, Told};
 use crate::plan::named::Named;
 
-/// How long to wait for a first message: as long as one request can.
-const WAIT_SECONDS: u8 = 20;
+/// How long one request waits for a first message. A stop waits for it, too.
+const WAIT_SECONDS: u8 = 10;
 
 /// How long after the first message more are gathered.
 const GATHER_WITHIN: Duration = Duration::from_secs(3);
@@ -66,22 +66,7 @@ impl Follower {
     /// The queue cannot be read, or a stop was asked for: what was received is given back.
     pub async fn gather(&self, stop: &Stop) -> Result<Batch, Failure> {
         loop {
-            let mut messages = self.wait(stop).await?;
-            let since = clock::monotonic();
-            while messages.len() < MESSAGES_MAX && since.elapsed() < GATHER_WITHIN {
-                let more = tokio::select! {
-                    more = self.more() => more,
-                    failure = stop.requested() => Err(failure),
-                };
-                match more {
-                    Ok(more) => messages.extend(more),
-                    Err(failure) => {
-                        self.give_back(messages.into_iter().map(|message| message.receipt))
-                            .await;
-                        return Err(failure);
-                    }
-                }
-            }
+            let messages = self.receive(stop).await?;
             let (batch, idle) = self.sort(messages);
             self.queue.delete(&idle).await?;
             if !batch.named.is_empty() {
@@ -127,16 +112,31 @@ impl Follower {
         }
     }
 
-    async fn wait(&self, stop: &Stop) -> Result<Vec<Message>, Failure> {
-        loop {
-            let received = tokio::select! {
-                received = self.queue.receive(WAIT_SECONDS, HOLD_SECONDS) => received?,
-                failure = stop.requested() => return Err(failure),
-            };
-            if !received.is_empty() {
-                return Ok(received);
-            }
+    /// Some seconds' worth of messages. A request that is under way is never given up: it might still
+    /// be given messages, which nobody else would get for five minutes.
+    async fn receive(&self, stop: &Stop) -> Result<Vec<Message>, Failure> {
+        let mut messages = Vec::new();
+        while messages.is_empty() {
+            stop.check()?;
+            messages = self.queue.receive(WAIT_SECONDS, HOLD_SECONDS).await?;
         }
+        let since = clock::monotonic();
+        let mut gone_on = stop.check();
+        while gone_on.is_ok() && messages.len() < MESSAGES_MAX && since.elapsed() < GATHER_WITHIN {
+            gone_on = match self.more().await {
+                Ok(more) => {
+                    messages.extend(more);
+                    stop.check()
+                }
+                Err(failure) => Err(failure),
+            };
+        }
+        if let Err(failure) = gone_on {
+            self.give_back(messages.into_iter().map(|message| message.receipt))
+                .await;
+            return Err(failure);
+        }
+        Ok(messages)
     }
 
     /// What comes within a second.
@@ -166,8 +166,8 @@ impl Follower {
         }
         if let Some(message) = strange.first() {
             tracing::warn!(
-                messages = strange.len(),
-                message,
+                count = strange.len(),
+                first = message,
                 queue = self.queue.url(),
                 "messages are no notifications of this bucket: left to the dead-letter queue"
             );

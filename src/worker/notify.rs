@@ -62,7 +62,11 @@ impl Post {
     pub async fn send(&self, notice: &Notice) -> Result<(), SnsError> {
         match self.topic.publish(notice).await {
             Ok(message) => {
-                tracing::info!(message, subject = notice.subject, "notice sent");
+                tracing::info!(
+                    message_id = message,
+                    subject = notice.subject,
+                    "notice sent"
+                );
                 Ok(())
             }
             Err(error) => {

@@ -22,6 +22,13 @@ fn followed() -> (Host, String, Queue) {
     (host, source, queue)
 }
 
+/// A follower that has made its first run.
+fn following(host: &Host) -> Running {
+    let mut follower = Running::start(host.command("follow"));
+    follower.wait_until_it_says("\"following\"");
+    follower
+}
+
 /// The reports of a follower that was asked to stop.
 fn reports(follower: Running) -> Vec<RunReport> {
     follower.ask_to_stop();
@@ -37,8 +44,7 @@ fn what_is_told_is_copied_and_the_rest_stays_as_it_was() {
     for name in ["a.jpg", "b.txt", "c.txt"] {
         host.store.put(&source, &format!("in/{name}"), b"old");
     }
-    assert_eq!(host.backup().expect(0).files.uploaded, 3);
-
+    let mut follower = following(&host);
     host.store.put(&source, "in/new report.txt", b"new");
     host.store.put(&source, "in/b.txt", b"changed");
     host.store.hide(&source, "in/c.txt");
@@ -51,15 +57,21 @@ fn what_is_told_is_copied_and_the_rest_stays_as_it_was() {
     queue.tell("ObjectRemoved:Delete", &source, "in/b.txt");
     queue.tell("ObjectRemoved:DeleteMarkerCreated", &source, "in/c.txt");
     queue.tell("ObjectCreated:Put", &source, "elsewhere/x.txt");
-    let mut follower = Running::start(host.command("follow"));
-    follower.wait_until_it_says("messages done");
+    // No bucket has such a key, whoever says so.
+    queue.tell("ObjectCreated:Put", &source, "in/a/../../b.txt");
+    queue.tell(
+        "ObjectCreated:Put",
+        &source,
+        &format!("in/{}", "k".repeat(2000)),
+    );
+    follower.wait_until(|| queue.messages() == 0);
     let reports = reports(follower);
-    let [report] = &reports[..] else {
-        panic!("one batch: {reports:#?}");
-    };
-    let files = &report.files;
-    assert_eq!((files.uploaded, files.deleted, files.total), (2, 1, 3));
-    assert_eq!(queue.messages(), 0);
+    assert_eq!(reports[0].files.uploaded, 3, "it starts with a whole run");
+    let batches = &reports[1..];
+    let sum = |of: fn(&RunReport) -> u64| batches.iter().map(of).sum::<u64>();
+    assert_eq!(sum(|report| report.files.uploaded), 2, "{batches:#?}");
+    assert_eq!(sum(|report| report.files.deleted), 1);
+    assert_eq!(sum(|report| report.files.not_captured), 0);
     let documents = host.bucket("documents");
     let keys = host.store.keys(&documents, DATA);
     assert_eq!(
@@ -73,39 +85,41 @@ fn what_is_told_is_copied_and_the_rest_stays_as_it_was() {
 }
 
 #[test]
-fn the_first_batch_makes_a_first_run_of_everything() {
-    let (host, source, queue) = followed();
-    for name in ["a.jpg", "b.txt"] {
-        host.store.put(&source, &format!("in/{name}"), b"content");
-    }
-    queue.tell("ObjectCreated:Put", &source, "in/b.txt");
-    let mut follower = Running::start(host.command("follow"));
-    follower.wait_until_it_says("messages done");
-    assert_eq!(reports(follower)[0].files.uploaded, 2);
-}
-
-#[test]
 fn what_is_not_of_the_bucket_is_left_in_the_queue() {
     let (host, source, queue) = followed();
     host.store.put(&source, "in/a.txt", b"content");
     queue.send("hello");
     queue.tell("ObjectCreated:Put", "another-bucket", "in/a.txt");
     queue.tell("ObjectCreated:Put", &source, "in/a.txt");
-    let mut follower = Running::start(host.command("follow"));
+    let mut follower = following(&host);
     follower.wait_until_it_says("messages done");
-    assert_eq!(reports(follower)[0].outcome, Some(Outcome::Succeeded));
+    let reports = reports(follower);
+    assert!(
+        reports
+            .iter()
+            .all(|report| report.outcome == Some(Outcome::Succeeded))
+    );
     assert_eq!(queue.messages(), 2);
 }
 
 #[test]
 fn messages_stay_until_there_is_a_restore_point() {
     let (host, source, queue) = followed();
+    let follower = following(&host);
     host.store.put(&source, "in/a.txt", b"content");
     host.store.suspend_versions(&host.bucket("documents"));
     queue.tell("ObjectCreated:Put", &source, "in/a.txt");
-    let failed = Done::of(host.command("follow").output());
+    let failed = Done::of(follower.output());
     assert_eq!(failed.code, 22, "{failed:?}");
     assert_eq!(queue.messages(), 1);
+}
+
+#[test]
+fn what_is_wrong_shows_before_a_message_is_taken() {
+    let (host, _, _queue) = followed();
+    host.store.suspend_versions(&host.bucket("documents"));
+    let failed = Done::of(host.command("follow").output());
+    assert_eq!(failed.code, 22, "{failed:?}");
 }
 
 #[test]
@@ -115,13 +129,13 @@ fn a_deletion_of_too_much_is_refused_here_too() {
         host.store
             .put(&source, &format!("in/{number}.txt"), b"content");
     }
-    host.backup().expect(0);
+    let follower = following(&host);
     for number in 0..8 {
         let key = format!("in/{number}.txt");
         host.store.hide(&source, &key);
         queue.tell("ObjectRemoved:DeleteMarkerCreated", &source, &key);
     }
-    let refused = Done::of(host.command("follow").output());
+    let refused = Done::of(follower.output());
     assert_eq!(refused.code, 27, "{refused:?}");
     assert_eq!(queue.messages(), 8);
 }

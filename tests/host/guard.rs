@@ -87,8 +87,10 @@ fn w01_a_root_that_is_missing_or_no_directory_is_told() {
     let host = Host::new();
     let root = host.root();
     fs::remove_dir(&root).unwrap();
-    host.backup()
-        .expect_words(27, &[root.to_str().unwrap(), "No such file or directory"]);
+    host.backup().expect_words(
+        27,
+        &[root.to_str().unwrap(), "does not exist: is it mounted?"],
+    );
     fs::write(&root, "a file").unwrap();
     host.backup()
         .expect_words(27, &[root.to_str().unwrap(), "Not a directory"]);

@@ -44,6 +44,16 @@ impl Running {
         }
     }
 
+    /// Waits while it goes on, until something is so.
+    pub(crate) fn wait_until(&mut self, mut is_so: impl FnMut() -> bool) {
+        let child = self.child.as_mut().unwrap();
+        while !is_so() {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {ended:?}");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+
     pub(crate) fn ask_to_stop(&self) {
         kill_process(self.id(), Signal::TERM).unwrap();
     }
