@@ -19,4 +19,5 @@ pub mod restore;
 pub mod run;
 pub mod settings;
 pub mod setup;
+pub mod source;
 pub mod status;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::policy::{Category, Deletions, SnsTopic, SourceCredentials, Storage};
+use super::policy::{Category, Deletions, SnsTopic, Storage};
+use super::source::SourceCredentials;
 
 /// The version of [`RunSpec`] that this build writes and reads.
 pub const RUN_SPEC_VERSION: u32 = 1;

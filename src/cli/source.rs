@@ -6,8 +6,9 @@ use crate::adapters::bucket::BucketTree;
 use crate::adapters::credentials::{Credentials, CredentialsError};
 use crate::adapters::s3::{S3Store, Timeouts};
 use crate::adapters::sqs::Queue;
-use crate::api::policy::{SourceCredentials, Storage};
+use crate::api::policy::Storage;
 use crate::api::run::{BucketOrder, QueueOrder, SOURCE_CREDENTIALS_DIRECTORY};
+use crate::api::source::SourceCredentials;
 
 /// Makes a client for the queue that tells of a bucket; `storage` is who we are to the storage.
 pub(super) fn open_queue(bucket: &BucketOrder, queue: &QueueOrder, storage: &Credentials) -> Queue {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::adapters::cluster::{ClusterError, Owned};
-use crate::api::policy::Source;
+use crate::api::source::Source;
 use crate::plan::health::{Obstacle, ReadyReason};
 use crate::plan::quantity;
 

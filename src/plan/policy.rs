@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use jiff::tz::TimeZone;
 
 use crate::api::crd;
-use crate::api::policy::{BackupPolicySpec, Category, Credentials, Source, Storage};
+use crate::api::policy::{BackupPolicySpec, Category, Credentials, Storage};
 use crate::api::run::{RUN_SPEC_MAX_BYTES, RUN_SPEC_VERSION, RunSpec, SourceIdentity};
 use crate::api::setup::{SETUP_SPEC_VERSION, SetupSpec};
+use crate::api::source::Source;
 
 use super::category::Categories;
 use super::prefix;

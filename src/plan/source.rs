@@ -4,8 +4,9 @@ use super::filter::Filter;
 use super::policy::Place;
 use super::problem::{ProblemKind, Problems};
 use super::{names, queue, storage};
-use crate::api::policy::{BackupPolicySpec, BucketSource, PathSource, Source, Storage};
+use crate::api::policy::{BackupPolicySpec, Storage};
 use crate::api::run::BucketOrder;
+use crate::api::source::{BucketSource, PathSource, Source};
 
 /// The roots of what a repository writes into its buckets.
 const OWN_ROOTS: [&str; 3] = ["data/", "catalog/", "claims/"];
