@@ -241,24 +241,26 @@ impl Cluster {
         ))
     }
 
-    /// Changes a field of this very object's spec; everything else about it stays.
+    /// Changes a field of this very object's spec; everything else about it stays. Answers whether it
+    /// is still there: one that is gone, or another one by that name, is no error.
     pub async fn set_in_spec<K: Owned>(
         &self,
         namespace: &str,
         name: &str,
         uid: &str,
         spec: &Value,
-    ) -> Result<(), ClusterError> {
+    ) -> Result<bool, ClusterError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let patch = serde_json::json!({ "metadata": { "uid": uid }, "spec": spec });
         let params = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        api.patch(name, &params, &Patch::Merge(patch))
-            .await
-            .map(drop)
-            .map_err(failed("patch", K::KIND, namespace, name))
+        let patched = api.patch(name, &params, &Patch::Merge(patch)).await;
+        match patched.map_err(failed("patch", K::KIND, namespace, name)) {
+            Err(error) if error.is_outdated() => Ok(false),
+            patched => patched.map(|_| true),
+        }
     }
 
     /// Deletes an object and what it owns, also what is under way. One that is gone is no error.

@@ -80,24 +80,17 @@ pub(super) async fn carry_out_suspend(
             continue;
         }
         let (name, uid) = (cron_job.name_any(), cron_job.uid().unwrap_or_default());
-        let patched = context
+        let spec = json!({ "suspend": suspend });
+        let is_there = context
             .cluster
-            .set_in_spec::<CronJob>(
-                &observed.namespace,
-                &name,
-                &uid,
-                &json!({"suspend": suspend}),
-            )
-            .await;
-        match patched {
-            Ok(()) => tracing::info!(
+            .set_in_spec::<CronJob>(&observed.namespace, &name, &uid, &spec)
+            .await?;
+        if is_there {
+            tracing::info!(
                 cron_job = name,
                 suspend,
                 "earlier order suspended or resumed"
-            ),
-            // It is gone, or another one is there: the next look tells.
-            Err(error) if error.is_outdated() => {}
-            Err(error) => return Err(error),
+            );
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ use crate::api::report::RunReport;
 use crate::plan::follow::{Follower, verdict};
 use crate::plan::health::Verdict;
 
-use super::build::{Task, template};
+use super::build::{Applied, Desired, Task, template};
 use super::context::Context;
 use super::labels;
 use super::observe::{Observed, blocked};
@@ -81,27 +81,33 @@ fn replicas(is_suspended: bool) -> i32 {
     i32::from(!is_suspended)
 }
 
-/// Stops followers whose policy is suspended, also while it is not valid, and starts them again.
+/// Stops what follows by an earlier order, or lets it go on, as the policy says. What was applied
+/// says so itself.
 pub(super) async fn carry_out_suspend(
     context: &Context,
     observed: &Observed,
+    applied: Option<&Desired<Applied>>,
 ) -> Result<(), ClusterError> {
     let wanted = replicas(observed.policy.spec.suspend);
     for follower in &observed.followers {
-        if follower.spec.replicas == Some(wanted) {
+        let name = follower.name_any();
+        let is_applied = applied.is_some_and(|applied| {
+            let mut followers = applied.followers.iter();
+            followers.any(|follower| follower.name.as_str() == name)
+        });
+        if is_applied || follower.spec.replicas == Some(wanted) {
             continue;
         }
-        let (name, uid) = (follower.name_any(), follower.uid().unwrap_or_default());
-        let spec = json!({ "replicas": wanted });
-        let patched = context
+        let (uid, spec) = (
+            follower.uid().unwrap_or_default(),
+            json!({ "replicas": wanted }),
+        );
+        let is_there = context
             .cluster
             .set_in_spec::<Deployment>(&observed.namespace, &name, &uid, &spec)
-            .await;
-        match patched {
-            Ok(()) => tracing::info!(follower = name, replicas = wanted, "follower scaled"),
-            // It is gone, or another one is there: the next look tells.
-            Err(error) if error.is_outdated() => {}
-            Err(error) => return Err(error),
+            .await?;
+        if is_there {
+            tracing::info!(follower = name, replicas = wanted, "follower scaled");
         }
     }
     Ok(())

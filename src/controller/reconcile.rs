@@ -127,7 +127,7 @@ async fn look_at(
     };
     let earlier = earlier::earlier(&observed, applied.as_ref());
     earlier::carry_out_suspend(context, &observed, &earlier).await?;
-    follow::carry_out_suspend(context, &observed).await?;
+    follow::carry_out_suspend(context, &observed, applied.as_ref()).await?;
     let named: Vec<&str> = earlier
         .iter()
         .map(|earlier| earlier.source.as_str())
