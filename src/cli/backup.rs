@@ -10,11 +10,11 @@ use tokio::time::sleep;
 
 use super::estimate::read_prices;
 use super::metrics_file::MetricsFile;
-use super::order::{self, PolicyArgs};
+use super::order::{self, RunArgs};
 use super::progress::Bar;
 use super::stopping::{GRACE, Watch};
 use super::told::{log_not_begun, tell};
-use super::{Output, chain, identity, source};
+use super::{chain, identity, source};
 use crate::adapters::clock;
 use crate::adapters::credentials::Credentials;
 use crate::adapters::mounted::MountedTree;
@@ -39,25 +39,12 @@ pub(super) const TERMINATION_LOG: &str = "/dev/termination-log";
 /// Back up the sources of a policy.
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {
-    /// The policy: a BackupPolicy as YAML, with `path` sources.
-    #[arg(
-        long,
-        required_unless_present = "run_spec",
-        conflicts_with = "run_spec"
-    )]
-    policy: Option<PathBuf>,
-
-    /// The name of this host in the catalog. Default: its host name.
-    #[arg(long, env = "BACKSTAY_CLUSTER_NAME")]
-    cluster_name: Option<String>,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
 
     /// One source of the policy. Default: all, one after the other.
     #[arg(long, conflicts_with = "run_spec")]
     source: Option<String>,
-
-    /// The order of a pod, as the controller has written it.
-    #[arg(long)]
-    run_spec: Option<PathBuf>,
 
     /// The run's id. Default: a new one.
     #[arg(long, env = "BACKSTAY_RUN_ID")]
@@ -82,10 +69,6 @@ pub(super) struct BackupArgs {
     /// the policy names an endpoint.
     #[arg(long, value_name = "FILE", conflicts_with = "run_spec")]
     prices: Option<PathBuf>,
-
-    /// How the result is written.
-    #[arg(long, value_enum, default_value_t)]
-    output: Output,
 }
 
 /// How a run stands to the world around it.
@@ -94,6 +77,17 @@ pub(super) struct Surroundings {
     pub(super) credentials: Credentials,
     pub(super) is_pod: bool,
     pub(super) prices: Option<Arc<Prices>>,
+}
+
+impl Surroundings {
+    /// Those of a run on this host, at prices of its own or the store's.
+    pub(super) fn of_host(spec: &RunSpec, own_prices: Option<Arc<Prices>>) -> Self {
+        Self {
+            credentials: identity::of_host(),
+            is_pod: false,
+            prices: own_prices.or_else(|| prices_of(spec)),
+        }
+    }
 }
 
 /// What tells one run of an order from another.
@@ -108,11 +102,6 @@ pub(super) struct Asked {
 }
 
 impl BackupArgs {
-    /// Whether a reader gets the summary of each run. Of a pod, the log is read.
-    pub(super) fn has_reader(&self) -> bool {
-        matches!(self.output, Output::Human) && self.run_spec.is_none()
-    }
-
     fn asked(&self) -> Asked {
         Asked {
             run: self.run_id.clone(),
@@ -127,17 +116,10 @@ pub(super) async fn run(args: BackupArgs) -> Result<u8, Failure> {
 }
 
 async fn back_up_all(args: BackupArgs) -> Result<u8, Failure> {
-    if let Some(path) = &args.run_spec {
+    if let Some(path) = &args.run.run_spec {
         return Box::pin(run_in_pod(path, &args)).await;
     }
-    let Some(policy) = args.policy.clone() else {
-        return Err(order::invalid("--policy is missing".to_owned()));
-    };
-    let (written, policy) = PolicyArgs {
-        policy,
-        cluster_name: args.cluster_name.clone(),
-    }
-    .read_for_host()?;
+    let (written, policy) = args.run.read_for_host()?;
     let sources = order::select(&policy, args.source.as_deref())?;
     let metrics = args.metrics_file.clone();
     let metrics = metrics
@@ -152,13 +134,9 @@ async fn back_up_all(args: BackupArgs) -> Result<u8, Failure> {
     let mut codes = Vec::new();
     for source in sources {
         let spec = order::for_host(source, args.approve.clone())?;
-        let surroundings = Surroundings {
-            credentials: identity::of_host(),
-            is_pod: false,
-            prices: own_prices.clone().or_else(|| prices_of(&spec)),
-        };
+        let surroundings = Surroundings::of_host(&spec, own_prices.clone());
         let report = Box::pin(back_up(spec, surroundings, args.asked())).await?;
-        tell(args.output, &source.name, &report);
+        tell(args.run.output, &source.name, &report);
         if let Some(metrics) = &metrics
             && !gave_way(args.asked().patience, &report)
         {
@@ -175,7 +153,7 @@ async fn run_in_pod(path: &Path, args: &BackupArgs) -> Result<u8, Failure> {
     let (spec, surroundings) = read_in_pod(path, args.run_id.as_deref())?;
     let source = spec.source.clone();
     let report = Box::pin(back_up(spec, surroundings, args.asked())).await?;
-    tell(args.output, &source, &report);
+    tell(args.run.output, &source, &report);
     Ok(if report.outcome == Some(Outcome::Partial) {
         0
     } else {
@@ -204,7 +182,7 @@ pub(super) fn read_in_pod(
 }
 
 /// What the store of a policy costs: of another one than AWS nothing is known.
-pub(super) fn prices_of(spec: &RunSpec) -> Option<Arc<Prices>> {
+fn prices_of(spec: &RunSpec) -> Option<Arc<Prices>> {
     let is_aws = spec.storage.endpoint.is_none();
     is_aws.then(|| Arc::new(cost::prices()))
 }

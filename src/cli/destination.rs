@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::order::invalid;
+use super::source::connection;
 use super::{chain, identity};
 use crate::adapters::credentials::Credentials;
 use crate::adapters::s3::{S3Store, Timeouts};
 use crate::adapters::target::{Found, SetIds, Target};
 use crate::api::outcome::Reason;
-use crate::api::policy::{BackupPolicySpec, Empty, Encryption, Storage};
-use crate::plan::destination::{self, Asked, Destination, is_bucket};
+use crate::api::policy::BackupPolicySpec;
+use crate::plan::destination::{self, Asked, is_bucket};
 use crate::plan::source::Location;
 use crate::worker::failure::Failure;
 use crate::worker::restore::Bucket;
@@ -109,26 +110,9 @@ impl ToArgs {
             Some(name) => Credentials::Profile { name: name.clone() },
             None => identity::of_host(),
         };
-        let storage = connection(&destination);
+        let storage = connection(&destination.region, destination.endpoint.clone());
         let store = S3Store::new(&storage, &credentials, Timeouts::default())
             .map_err(|error| invalid(chain(&error)))?;
         Ok(Bucket { store, destination })
-    }
-}
-
-/// How the bucket is reached. It encrypts as its own settings say: the policy's key is the backups'.
-fn connection(to: &Destination) -> Storage {
-    Storage {
-        region: to.region.clone(),
-        endpoint: to.endpoint.clone(),
-        key_prefix: None,
-        catalog_bucket: None,
-        credentials: None,
-        encryption: Some(Encryption {
-            none: Some(Empty {}),
-            s3: None,
-            kms: None,
-        }),
-        transfer_acceleration: false,
     }
 }

@@ -1,15 +1,14 @@
 //! `backstay follow`: on a plain host from a policy file, in a pod from the run's order.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::backup::{Asked, Surroundings, back_up, code, prices_of, read_in_pod, refuse};
-use super::order::{self, PolicyArgs, invalid};
+use super::backup::{Asked, Surroundings, back_up, code, read_in_pod, refuse};
+use super::order::{self, RunArgs, invalid};
 use super::stopping::Watch;
 use super::told::tell;
-use super::{Output, identity, source};
+use super::{Output, source};
 use crate::api::outcome::{Outcome, Reason};
 use crate::api::report::RunReport;
 use crate::api::run::RunSpec;
@@ -21,40 +20,16 @@ use crate::worker::stop::Stop;
 /// Back up a bucket as its queue tells of changes, until asked to stop.
 #[derive(Debug, Args)]
 pub(super) struct FollowArgs {
-    /// The policy: a BackupPolicy as YAML, with a `bucket` source that has `events`.
-    #[arg(
-        long,
-        required_unless_present = "run_spec",
-        conflicts_with = "run_spec"
-    )]
-    policy: Option<PathBuf>,
-
-    /// The name of this host in the catalog. Default: its host name.
-    #[arg(long, env = "BACKSTAY_CLUSTER_NAME")]
-    cluster_name: Option<String>,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
 
     /// The source to follow. It may be left out where the policy has one.
     #[arg(long, conflicts_with = "run_spec")]
     source: Option<String>,
-
-    /// The order of a pod, as the controller has written it.
-    #[arg(long)]
-    run_spec: Option<PathBuf>,
-
-    /// How each run's result is written.
-    #[arg(long, value_enum, default_value_t)]
-    output: Output,
-}
-
-impl FollowArgs {
-    /// Whether a reader gets the summary of each run. Of a pod, the log is read.
-    pub(super) fn has_reader(&self) -> bool {
-        matches!(self.output, Output::Human) && self.run_spec.is_none()
-    }
 }
 
 pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {
-    let (mut spec, surroundings) = match &args.run_spec {
+    let (mut spec, surroundings) = match &args.run.run_spec {
         Some(path) => read_in_pod(path, None)?,
         None => read_on_host(&args)?,
     };
@@ -77,22 +52,19 @@ pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {
     let _watch = Watch::start(stop.clone(), Duration::MAX)?;
     // What was missed while nobody followed is made up for, and what is wrong shows before a message
     // is taken.
+    let output = args.run.output;
     let whole = Asked::default();
-    let report = Box::pin(back_up(spec.clone(), surroundings.clone(), whole)).await?;
-    tell(args.output, &spec.source, &report);
-    if let Some(code) = ended(&report) {
+    if let Some(code) = Box::pin(make(&spec, &surroundings, whole, output)).await? {
         return Ok(code);
     }
     tracing::info!(queue = queue_url, "following");
     loop {
         let ended = match follower.gather(&stop).await {
-            Ok(batch) => {
-                Box::pin(take(&follower, batch, &spec, &surroundings, args.output)).await?
-            }
+            Ok(batch) => Box::pin(take(&follower, batch, &spec, &surroundings, output)).await?,
             Err(failure) if failure.reason == Reason::Interrupted => Some(0),
             Err(failure) => {
                 let report = Box::pin(refuse(&spec, &surroundings, &failure)).await;
-                tell(args.output, &spec.source, &report);
+                tell(output, &spec.source, &report);
                 ended(&report)
             }
         };
@@ -116,16 +88,26 @@ async fn take(
         named: Some(batch.named.clone()),
         ..Asked::default()
     };
-    let report = Box::pin(back_up(spec.clone(), surroundings.clone(), asked)).await?;
+    let ended = Box::pin(make(spec, surroundings, asked, output)).await?;
     drop(held);
-    tell(output, &spec.source, &report);
-    let ended = ended(&report);
     match ended {
         None => follower.done(batch).await?,
         Some(0) => follower.give_up(batch).await,
         Some(_) => {}
     }
     Ok(ended)
+}
+
+/// Makes a run and tells of it; answers with the exit code where it was the last one.
+async fn make(
+    spec: &RunSpec,
+    surroundings: &Surroundings,
+    asked: Asked,
+    output: Output,
+) -> Result<Option<u8>, Failure> {
+    let report = Box::pin(back_up(spec.clone(), surroundings.clone(), asked)).await?;
+    tell(output, &spec.source, &report);
+    Ok(ended(&report))
 }
 
 /// The exit code after a run that is the last one: one that was asked to stop, or failed. Whoever
@@ -139,20 +121,9 @@ fn ended(report: &RunReport) -> Option<u8> {
 }
 
 fn read_on_host(args: &FollowArgs) -> Result<(RunSpec, Surroundings), Failure> {
-    let Some(policy) = args.policy.clone() else {
-        return Err(invalid("--policy is missing".to_owned()));
-    };
-    let (_, policy) = PolicyArgs {
-        policy,
-        cluster_name: args.cluster_name.clone(),
-    }
-    .read_for_host()?;
+    let (_, policy) = args.run.read_for_host()?;
     let source = order::select_one(&policy, args.source.as_deref())?;
     let spec = order::for_host(source, None)?;
-    let surroundings = Surroundings {
-        credentials: identity::of_host(),
-        is_pod: false,
-        prices: prices_of(&spec),
-    };
+    let surroundings = Surroundings::of_host(&spec, None);
     Ok((spec, surroundings))
 }

@@ -102,8 +102,8 @@ impl Verb {
     /// Whether a reader gets a summary of each run, so that the log beside it need not say it again.
     fn has_reader(&self) -> bool {
         match self {
-            Self::Backup(args) => args.has_reader(),
-            Self::Follow(args) => args.has_reader(),
+            Self::Backup(args) => args.run.has_reader(),
+            Self::Follow(args) => args.run.has_reader(),
             Self::Restore(_)
             | Self::Runs(_)
             | Self::Ls(_)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_saphyr::UserMessageFormatter;
 
-use super::identity;
+use super::{Output, identity};
 use crate::api::outcome::Reason;
 use crate::api::policy::BackupPolicy;
 use crate::api::run::{RUN_SPEC_VERSION, RunSpec, SourceIdentity};
@@ -39,13 +39,6 @@ impl PolicyArgs {
             .all(|source| source.persistent_volume_claim.is_none());
         let place = if is_host { Place::Host } else { Place::Cluster };
         let valid = self.validate(&policy, place)?;
-        Ok((policy, valid))
-    }
-
-    /// Reads the policy as one that runs on this host.
-    pub(super) fn read_for_host(&self) -> Result<(BackupPolicy, ValidPolicy), Failure> {
-        let policy = self.parse()?;
-        let valid = self.validate(&policy, Place::Host)?;
         Ok((policy, valid))
     }
 
@@ -85,6 +78,51 @@ impl PolicyArgs {
             place,
         };
         validate(&policy.spec, context).map_err(|problems| self.wrong(&problems))
+    }
+}
+
+/// Whose order is carried out: that of a policy file on this host, or the one that a pod was given.
+#[derive(Clone, Debug, Args)]
+pub(super) struct RunArgs {
+    /// The policy: a BackupPolicy as YAML, with `path` and `bucket` sources.
+    #[arg(
+        long,
+        required_unless_present = "run_spec",
+        conflicts_with = "run_spec"
+    )]
+    policy: Option<PathBuf>,
+
+    /// The name of this host in the catalog. Default: its host name.
+    #[arg(long, env = "BACKSTAY_CLUSTER_NAME")]
+    cluster_name: Option<String>,
+
+    /// The order of a pod, as the controller has written it.
+    #[arg(long)]
+    pub(super) run_spec: Option<PathBuf>,
+
+    /// How each run's result is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+impl RunArgs {
+    /// Whether a reader gets the summary of each run. Of a pod, the log is read.
+    pub(super) fn has_reader(&self) -> bool {
+        matches!(self.output, Output::Human) && self.run_spec.is_none()
+    }
+
+    /// Reads the policy as one that runs on this host.
+    pub(super) fn read_for_host(&self) -> Result<(BackupPolicy, ValidPolicy), Failure> {
+        let Some(policy) = self.policy.clone() else {
+            return Err(invalid("--policy is missing".to_owned()));
+        };
+        let policy = PolicyArgs {
+            policy,
+            cluster_name: self.cluster_name.clone(),
+        };
+        let written = policy.parse()?;
+        let valid = policy.validate(&written, Place::Host)?;
+        Ok((written, valid))
     }
 }
 
