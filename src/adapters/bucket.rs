@@ -29,10 +29,6 @@ use crate::plan::named::Named;
 /// How often an object is asked for again whose bytes stop coming.
 const RESUMES_MAX: u32 = 3;
 
-/// The longest key, in bytes: what a message says of longer ones is not true.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>
-const KEY_MAX_BYTES: usize = 1024;
-
 /// How many named objects are looked at at once.
 const LOOKS_AT_ONCE: usize = 32;
 
@@ -74,7 +70,8 @@ impl BucketTree {
     /// What a key is now; nothing where it is not there.
     async fn look_at(&self, key: &str) -> Result<Option<Listed>, StoreError> {
         let name = format!("{}{key}", self.prefix);
-        if name.len() > KEY_MAX_BYTES {
+        // No bucket has such a key, whatever a message says.
+        if name.len() > key::KEY_MAX_BYTES {
             return Ok(None);
         }
         match self.store.head(&self.name, &name, None).await {

@@ -27,7 +27,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation,
@@ -37,7 +36,7 @@ use aws_sdk_s3::config::{
 use self::slices::Slicing;
 use self::wire::Wire;
 use super::credentials::{Credentials, CredentialsError};
-use super::sdk::{ATTEMPTS_MAX, CONNECT_WITHIN, app_name};
+use super::sdk::{CONNECT_WITHIN, app_name, retries};
 use super::store::{
     Attributes, Body, Complete, CopiedPart, CopyPart, Facts, Get, Marked, Object, Page, Part,
     Promises, Put, Store, StoreError, Written,
@@ -167,7 +166,7 @@ impl S3Store {
             .app_name(app_name())
             .region(Region::new(region.to_owned()))
             .credentials_provider(credentials.provider(region))
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+            .retry_config(retries())
             .timeout_config(timeouts.for_body(&[]))
             .stalled_stream_protection(
                 StalledStreamProtectionConfig::enabled()

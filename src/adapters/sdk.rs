@@ -8,6 +8,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use aws_config::AppName;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::provider::error::CredentialsError as SdkCredentialsError;
 
 use super::credentials::CredentialsError;
@@ -15,7 +17,7 @@ use super::credentials::CredentialsError;
 /// How often one request is sent at most. The SDK pauses between attempts, up to 20 s, and stops
 /// earlier when most of a client's requests fail.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>
-pub(super) const ATTEMPTS_MAX: u32 = 4;
+const ATTEMPTS_MAX: u32 = 4;
 
 /// The longest error code that is passed on; the services' own are shorter.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
@@ -26,6 +28,19 @@ const DETAIL_MAX_CHARS: usize = 200;
 
 /// How long to wait for a connection.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often a request is sent.
+pub(super) fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX)
+}
+
+/// How long one attempt of a request may take.
+pub(super) fn attempts_within(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_WITHIN)
+        .operation_attempt_timeout(attempt)
+        .build()
+}
 
 /// The name that requests carry, for whoever reads the audit trail.
 pub(super) fn app_name() -> AppName {

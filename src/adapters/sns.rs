@@ -11,14 +11,12 @@ use std::time::Duration;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::config::Region;
 use aws_sdk_sns::config::http::HttpResponse;
-use aws_sdk_sns::config::retry::RetryConfig;
-use aws_sdk_sns::config::timeout::TimeoutConfig;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 
 pub use self::notice::{ATTRIBUTES_MAX, NOTICE_MAX_BYTES};
 use super::credentials::{Credentials, CredentialsError};
 use super::sdk::{
-    self, ATTEMPTS_MAX, CONNECT_WITHIN, app_name, causes, credentials_error, one_line, root_cause,
+    self, app_name, attempts_within, causes, credentials_error, one_line, retries, root_cause,
     with_code,
 };
 use crate::api::policy;
@@ -127,13 +125,8 @@ impl SnsTopic {
             .app_name(app_name())
             .credentials_provider(credentials.provider(&region))
             .region(Region::new(region))
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_WITHIN)
-                    .operation_attempt_timeout(ATTEMPT_WITHIN)
-                    .build(),
-            );
+            .retry_config(retries())
+            .timeout_config(attempts_within(ATTEMPT_WITHIN));
         config.set_endpoint_url(topic.endpoint.clone());
         Ok(Self {
             client: Client::from_conf(config.build()),

@@ -10,8 +10,6 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Region;
 use aws_sdk_sqs::config::http::HttpResponse;
-use aws_sdk_sqs::config::retry::RetryConfig;
-use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
@@ -20,7 +18,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::credentials::{Credentials, CredentialsError};
 use super::sdk::{
-    self, ATTEMPTS_MAX, CONNECT_WITHIN, app_name, causes, credentials_error, one_line, root_cause,
+    self, app_name, attempts_within, causes, credentials_error, one_line, retries, root_cause,
     with_code,
 };
 use crate::api::run::QueueOrder;
@@ -124,13 +122,8 @@ impl Queue {
             .app_name(app_name())
             .credentials_provider(credentials.provider(&order.region))
             .region(Region::new(order.region.clone()))
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_WITHIN)
-                    .operation_attempt_timeout(ATTEMPT_WITHIN)
-                    .build(),
-            );
+            .retry_config(retries())
+            .timeout_config(attempts_within(ATTEMPT_WITHIN));
         config.set_endpoint_url(order.endpoint.clone());
         Self {
             client: Client::from_conf(config.build()),

@@ -16,6 +16,11 @@ pub use crate::plan::preflight::{LifecycleRule, Promises};
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
 pub const DELETE_KEYS_MAX: usize = 1000;
 
+/// What S3 calls an object that has to be fetched from an archive before it can be read: the code of
+/// a [`StoreError::Refused`].
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html>
+pub const ARCHIVED: &str = "InvalidObjectState";
+
 /// What the engine asks of an object store. Methods name a bucket first and a key second.
 ///
 /// # Cancellation

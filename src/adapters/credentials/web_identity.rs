@@ -5,8 +5,6 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials as Keys;
 use aws_sdk_sts::Client;
@@ -17,7 +15,7 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::{
 };
 
 use super::{CredentialsError, files};
-use crate::adapters::sdk::{self, ATTEMPTS_MAX, CONNECT_WITHIN, app_name};
+use crate::adapters::sdk::{self, app_name, attempts_within, retries};
 
 /// How long one attempt may take.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
@@ -69,13 +67,8 @@ fn config(region: &str) -> Builder {
         .behavior_version(BehaviorVersion::latest())
         .app_name(app_name())
         .region(Region::new(region.to_owned()))
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(CONNECT_WITHIN)
-                .operation_attempt_timeout(ATTEMPT_WITHIN)
-                .build(),
-        )
+        .retry_config(retries())
+        .timeout_config(attempts_within(ATTEMPT_WITHIN))
 }
 
 fn parse(answer: &AssumeRoleWithWebIdentityOutput) -> Option<Keys> {

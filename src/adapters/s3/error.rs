@@ -11,14 +11,11 @@ use crate::adapters::credentials::CredentialsError;
 use crate::adapters::sdk::{
     self, causes, credentials_error, is_without_credentials, one_line, root_cause, with_code,
 };
-use crate::adapters::store::StoreError;
+use crate::adapters::store::{ARCHIVED, StoreError};
 
 const NOT_S3: &str = "the answer broke off or is not that of an S3 store";
 
-/// What S3 calls an object that has to be fetched from an archive before it can be read, and what its
-/// owner can do. The answer is a 403, and no right is missing.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html>
-const ARCHIVED: &str = "InvalidObjectState";
+/// What the owner of an archived object can do. The answer is a 403, and no right is missing.
 const IS_ARCHIVED: &str = "it is in an archive class: have S3 bring it back first (aws s3api \
                            restore-object), which takes hours, and then do this again";
 

@@ -1,5 +1,6 @@
 //! Copy: the walk is joined with what is known, what is new is sent, and the segments stand.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Backup;
@@ -52,11 +53,13 @@ impl<S: Store, T: Tree> Backup<S, T> {
     ) -> Option<Arc<Named>> {
         let named = self.named.clone()?;
         let parent = parent.filter(|_| trusts_parent && session.dead.is_empty())?;
-        let is_named = |path: &str| named.keys().any(|key| key::display(key.as_bytes()) == path);
-        for entry in &parent.not_captured {
-            if !is_named(&entry.path) {
-                self.progress.not_captured(entry.clone());
-            }
+        let looked_at: BTreeSet<String> = named
+            .keys()
+            .map(|key| key::display(key.as_bytes()))
+            .collect();
+        let others = parent.not_captured.iter();
+        for entry in others.filter(|entry| !looked_at.contains(&entry.path)) {
+            self.progress.not_captured(entry.clone());
         }
         Some(named)
     }

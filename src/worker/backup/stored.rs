@@ -15,7 +15,7 @@ use super::capture::{Candidate, Captured};
 use super::put::{Place, Upload, Whole, pin};
 use super::read::blocking;
 use super::session::Session;
-use crate::adapters::store::{CopiedPart, CopyPart, Store, StoreError};
+use crate::adapters::store::{ARCHIVED, CopiedPart, CopyPart, Store, StoreError};
 use crate::adapters::tree::{Stored, Tree};
 use crate::api::catalog::Pin;
 use crate::plan::parts::{PART_MIN_BYTES, copy_ranges};
@@ -23,9 +23,6 @@ use crate::worker::failure::Failure;
 
 /// How many parts of one object are copied at once. They take no memory here.
 const COPIES_IN_FLIGHT: usize = 8;
-
-/// What S3 calls an object that has to be fetched from an archive before it can be read.
-const ARCHIVED: &str = "InvalidObjectState";
 
 /// What became of a copy.
 enum Copied {
