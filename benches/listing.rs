@@ -7,6 +7,8 @@
 
 #![expect(clippy::print_stdout, reason = "a bench is there to print figures")]
 
+mod common;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +21,7 @@ use backstay::api::policy::Storage;
 use backstay::api::run::BucketOrder;
 use backstay::plan::filter::Filter;
 use backstay::worker::walk;
+use common::resident_peak_kib;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -152,14 +155,4 @@ fn page(first: u64, count: u64) -> Result<String> {
     }
     page.push_str("</ListBucketResult>");
     Ok(page)
-}
-
-fn resident_peak_kib() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let figure = line.and_then(|line| line.split_whitespace().next());
-    figure
-        .context("/proc/self/status has no VmHWM")?
-        .parse()
-        .context("VmHWM is no number")
 }

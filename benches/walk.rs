@@ -6,14 +6,17 @@
 
 #![expect(clippy::print_stdout, reason = "a bench is there to print figures")]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use backstay::adapters::mounted::MountedTree;
 use backstay::plan::filter::Filter;
 use backstay::worker::walk::{self, Walk};
+use common::resident_peak_kib;
 
 const FILES: usize = 204_000;
 const FILES_PER_DIRECTORY: usize = 100;
@@ -91,14 +94,4 @@ fn generate(root: &Path, files: usize) -> Result<PathBuf> {
         )?;
     }
     Ok(root.to_owned())
-}
-
-fn resident_peak_kib() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let figure = line.and_then(|line| line.split_whitespace().next());
-    figure
-        .context("/proc/self/status has no VmHWM")?
-        .parse()
-        .context("VmHWM is no number")
 }

@@ -7,6 +7,9 @@ mod environment;
 #[cfg(test)]
 #[path = "contract/parrot.rs"]
 mod parrot;
+#[cfg(test)]
+#[path = "contract/queues.rs"]
+mod queues;
 
 #[cfg(test)]
 mod topic {
@@ -16,11 +19,10 @@ mod topic {
     use backstay::api::policy;
     use backstay::plan::notice::{Attribute, Notice};
     use serde_json::{Value, json};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
 
     use crate::environment::variable;
     use crate::parrot::{answer, parrot};
+    use crate::queues::sqs;
 
     const REGION: &str = "eu-south-1";
 
@@ -65,29 +67,6 @@ mod topic {
         aws_sdk_sns::Client::from_conf(config)
     }
 
-    /// Asks the queue service, which moto tells from the others by the scope of a signature that
-    /// it does not verify.
-    async fn sqs(action: &str, body: Value) -> Value {
-        let address = moto()
-            .trim_start_matches("http://")
-            .trim_end_matches('/')
-            .to_owned();
-        let body = body.to_string();
-        let request = format!(
-            "POST / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-             content-type: application/x-amz-json-1.0\r\nx-amz-target: AmazonSQS.{action}\r\n\
-             authorization: AWS4-HMAC-SHA256 Credential=id/20260101/{REGION}/sqs/aws4_request, \
-             SignedHeaders=host, Signature=none\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
-    }
-
     /// A topic, and a queue that gets what it is told; answers with the topic's ARN and the
     /// queue's URL.
     async fn subscribed() -> (String, String) {
@@ -100,7 +79,7 @@ mod topic {
             .unwrap()
             .topic_arn
             .unwrap();
-        let queue = sqs("CreateQueue", json!({"QueueName": name})).await;
+        let queue = sqs(REGION, "CreateQueue", json!({"QueueName": name})).await;
         let queue_arn = arn.replace(":sns:", ":sqs:");
         sns()
             .subscribe()
@@ -118,7 +97,7 @@ mod topic {
         let (arn, queue) = subscribed().await;
         let id = topic(&arn, &moto()).publish(&notice()).await.unwrap();
 
-        let received = sqs("ReceiveMessage", json!({"QueueUrl": queue})).await;
+        let received = sqs(REGION, "ReceiveMessage", json!({"QueueUrl": queue})).await;
         let envelope = received["Messages"][0]["Body"].as_str().unwrap();
         let envelope: Value = serde_json::from_str(envelope).unwrap();
         assert_eq!(envelope["MessageId"], id);

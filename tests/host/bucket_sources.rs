@@ -4,9 +4,10 @@ use std::fs;
 
 use backstay::api::cost::Estimate;
 
+use crate::environment::variable;
 use crate::host::{DATA, Done, Host};
 use crate::proxy::Proxy;
-use crate::store::{minio, variable};
+use crate::store::minio;
 
 /// A host whose source is a bucket, and the bucket's name.
 pub(crate) fn collecting(prefix: &str) -> (Host, String) {

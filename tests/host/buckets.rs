@@ -6,8 +6,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use crate::environment::variable;
 use crate::host::{Done, Host};
-use crate::store::{minio, variable};
+use crate::store::minio;
 use crate::tree::office;
 
 /// The policy's buckets do not exist, and are to be made like this.

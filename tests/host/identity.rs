@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use crate::environment::variable;
 use crate::host::{Done, Host};
-use crate::store::variable;
 use crate::tree::office;
 
 /// A backup with nothing in the environment but these, and a home of its own.

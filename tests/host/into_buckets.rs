@@ -437,7 +437,7 @@ fn a_bucket_has_a_profile_of_its_own() {
     let shared = host.at("credentials");
     let to = format!("s3://{out}/in");
     let restore = |secret: &str| {
-        let key = crate::store::variable("AWS_ACCESS_KEY_ID");
+        let key = crate::environment::variable("AWS_ACCESS_KEY_ID");
         let profile =
             format!("[other]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n");
         fs::write(&shared, profile).unwrap();
@@ -452,7 +452,7 @@ fn a_bucket_has_a_profile_of_its_own() {
     let refused = restore("wrong");
     assert_eq!(refused.code, 21, "{refused:?}");
     assert!(refused.out.contains("ListObjectsV2 on"), "{refused:?}");
-    let done = restore(&crate::store::variable("AWS_SECRET_ACCESS_KEY"));
+    let done = restore(&crate::environment::variable("AWS_SECRET_ACCESS_KEY"));
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!(host.store.get(&out, "in/a.txt"), b"a");
 }

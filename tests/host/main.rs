@@ -11,6 +11,8 @@ mod buckets;
 mod categories;
 mod compression;
 mod copies;
+#[path = "../contract/environment.rs"]
+mod environment;
 mod estimate;
 mod following;
 mod guard;
@@ -27,6 +29,8 @@ mod output;
 mod policies;
 mod proxy;
 mod queue;
+#[path = "../contract/queues.rs"]
+mod queues;
 mod refusals;
 mod restoring;
 mod running;

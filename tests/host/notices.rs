@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::host::Host;
 use crate::interrupted::noise;
 use crate::proxy::Proxy;
-use crate::queue::{moto, sqs};
+use crate::queue::moto;
+use crate::queues::sqs;
 use crate::running::Running;
 use crate::store::{REGION, minio};
 use crate::tree::{file, office};
@@ -47,11 +48,11 @@ impl Topic {
     /// The messages that have come since the last call, as the queue got them.
     fn messages(&self) -> Vec<Value> {
         let ask = json!({"QueueUrl": self.queue, "MaxNumberOfMessages": 10});
-        let answer = self.runtime.block_on(sqs("ReceiveMessage", ask));
+        let answer = self.runtime.block_on(sqs(REGION, "ReceiveMessage", ask));
         let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
         for message in &messages {
             let done = json!({"QueueUrl": self.queue, "ReceiptHandle": message["ReceiptHandle"]});
-            self.runtime.block_on(sqs("DeleteMessage", done));
+            self.runtime.block_on(sqs(REGION, "DeleteMessage", done));
         }
         messages
             .iter()
@@ -78,7 +79,7 @@ async fn subscribed() -> (String, String) {
     let name = format!("host-{}", uuid::Uuid::new_v4().simple());
     let topic = client.create_topic().name(&name).send().await.unwrap();
     let arn = topic.topic_arn.unwrap();
-    let queue = sqs("CreateQueue", json!({"QueueName": name})).await;
+    let queue = sqs(REGION, "CreateQueue", json!({"QueueName": name})).await;
     let subscribe = client.subscribe().topic_arn(&arn).protocol("sqs");
     let queue_arn = arn.replace(":sns:", ":sqs:");
     subscribe.endpoint(queue_arn).send().await.unwrap();

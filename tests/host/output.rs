@@ -3,8 +3,9 @@
 use backstay::api::outcome::Outcome;
 use backstay::api::report::RunReport;
 
+use crate::environment::variable;
 use crate::host::{Done, Host};
-use crate::store::{minio, variable};
+use crate::store::minio;
 use crate::tree::{file, office, settle};
 
 #[test]

@@ -9,18 +9,9 @@ use aws_sdk_s3::types::{
     LifecycleRule, LifecycleRuleFilter, VersioningConfiguration,
 };
 
-pub(crate) const REGION: &str = "us-east-1";
+use crate::environment::variable;
 
-/// A variable of the environment, without which there is nothing to test.
-pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| {
-        panic!(
-            "{name} is not set: these tests talk to real S3 servers. Run them with `make test`, \
-             or start the servers with `tests/cluster/stores up` and take their addresses with \
-             `eval \"$(tests/cluster/stores env)\"`"
-        )
-    })
-}
+pub(crate) const REGION: &str = "us-east-1";
 
 pub(crate) fn minio() -> String {
     variable("BACKSTAY_MINIO_ENDPOINT")
