@@ -73,6 +73,9 @@ pub struct Head {
     /// What has been told of the runs, and what is owed.
     #[serde(default, skip_serializing_if = "Outbox::is_empty")]
     pub outbox: Outbox,
+    /// What was taken over last of runs that could not write here: its nonce.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<uuid::Uuid>,
     /// When a run last found the source as the commit has it.
     pub last_check: Option<jiff::Timestamp>,
     /// Fresh at every write: it tells one's own write from another's after a lost reply.

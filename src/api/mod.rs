@@ -12,6 +12,7 @@
 pub mod catalog;
 pub mod cost;
 pub mod crd;
+pub mod left;
 pub mod outcome;
 pub mod policy;
 pub mod report;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalog::writer_id;
 use super::cost::RunCost;
+use super::left::Left;
 use super::outcome::{Outcome, Reason};
 
 /// The version of [`RunReport`] that this build writes.
@@ -60,6 +61,9 @@ pub struct RunReport {
     /// The runs before this one that failed, where the last one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
+    /// What the next run is to know where HEAD could not be written, and has not been since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
     /// Files by what became of them.
     pub files: FileCounts,
     /// Bytes read, sent and held.
@@ -102,6 +106,7 @@ impl RunReport {
             restore_points_read: false,
             previous: None,
             trouble: None,
+            left: None,
             files: FileCounts::default(),
             bytes: ByteCounts::default(),
             requests: BTreeMap::new(),

@@ -9,6 +9,7 @@ use clap::Args;
 use tokio::time::sleep;
 
 use super::estimate::read_prices;
+use super::memory::Memory;
 use super::metrics_file::MetricsFile;
 use super::order::{self, RunArgs};
 use super::progress::Bar;
@@ -77,15 +78,18 @@ pub(super) struct Surroundings {
     pub(super) credentials: Credentials,
     pub(super) is_pod: bool,
     pub(super) prices: Option<Arc<Prices>>,
+    /// Where is kept what runs cannot leave in the repository.
+    pub(super) memory: Memory,
 }
 
 impl Surroundings {
     /// Those of a run on this host, at prices of its own or the store's.
-    pub(super) fn of_host(spec: &RunSpec, own_prices: Option<Arc<Prices>>) -> Self {
+    pub(super) fn of_host(args: &RunArgs, spec: &RunSpec, own_prices: Option<Arc<Prices>>) -> Self {
         Self {
             credentials: identity::of_host(),
             is_pod: false,
             prices: own_prices.or_else(|| prices_of(spec)),
+            memory: Memory::of_host(args.state_directory.clone()),
         }
     }
 }
@@ -134,7 +138,7 @@ async fn back_up_all(args: BackupArgs) -> Result<u8, Failure> {
     let mut codes = Vec::new();
     for source in sources {
         let spec = order::for_host(source, args.approve.clone())?;
-        let surroundings = Surroundings::of_host(&spec, own_prices.clone());
+        let surroundings = Surroundings::of_host(&args.run, &spec, own_prices.clone());
         let report = Box::pin(back_up(spec, surroundings, args.asked())).await?;
         tell(args.run.output, &source.name, &report);
         if let Some(metrics) = &metrics
@@ -150,7 +154,7 @@ async fn back_up_all(args: BackupArgs) -> Result<u8, Failure> {
 /// In a pod a partial run ends with 0: a restore point was made, and a failed Job would say that
 /// there is none.
 async fn run_in_pod(path: &Path, args: &BackupArgs) -> Result<u8, Failure> {
-    let (spec, surroundings) = read_in_pod(path, args.run_id.as_deref())?;
+    let (spec, surroundings) = read_in_pod(path, &args.run, args.run_id.as_deref())?;
     let source = spec.source.clone();
     let report = Box::pin(back_up(spec, surroundings, args.asked())).await?;
     tell(args.run.output, &source, &report);
@@ -164,6 +168,7 @@ async fn run_in_pod(path: &Path, args: &BackupArgs) -> Result<u8, Failure> {
 /// Reads a pod's order. What is wrong with that are its last words.
 pub(super) fn read_in_pod(
     path: &Path,
+    args: &RunArgs,
     run: Option<&str>,
 ) -> Result<(RunSpec, Surroundings), Failure> {
     let ready = order::read_run_spec(path).and_then(|spec| {
@@ -171,6 +176,7 @@ pub(super) fn read_in_pod(
             credentials: identity::of_pod(&spec.storage)?,
             is_pod: true,
             prices: prices_of(&spec),
+            memory: Memory::of_pod(args.state_directory.clone()),
         };
         Ok((spec, surroundings))
     });
@@ -189,7 +195,7 @@ fn prices_of(spec: &RunSpec) -> Option<Arc<Prices>> {
 
 /// Runs one backup, up to the last word.
 pub(super) async fn back_up(
-    spec: RunSpec,
+    mut spec: RunSpec,
     surroundings: Surroundings,
     asked: Asked,
 ) -> Result<RunReport, Failure> {
@@ -201,7 +207,9 @@ pub(super) async fn back_up(
     let run = run.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let started = clock::now();
     let progress = Arc::new(Progress::default());
-    let (reporter, no_post) = reporter(&run, started, progress.clone(), &spec, &surroundings);
+    let memory = surroundings.memory.of(&spec);
+    memory.recall(&mut spec);
+    let reporter = reporter(&run, started, progress.clone(), &spec, &surroundings);
     let Surroundings {
         credentials,
         prices,
@@ -211,7 +219,8 @@ pub(super) async fn back_up(
         Ok(store) => Arc::new(store),
         Err(error) => {
             let failure = Failure::without_credentials(&error, &spec.namespace, secret_of(&spec));
-            return Ok(reporter.failed(&failure, BTreeMap::new()));
+            backup::refused_alone(&reporter, &failure).await;
+            return Ok(memory.done(&reporter));
         }
     };
     let stop = Stop::default();
@@ -229,57 +238,53 @@ pub(super) async fn back_up(
         prices,
         named,
     };
-    let report = tokio::select! {
+    tokio::select! {
         report = run_on_source(order, store, &credentials, &reporter) => report,
         // It is still HEAD's writer: the next run tells of it.
         failure = overdue(&stop) => reporter.failed(&failure, BTreeMap::new()),
     };
     drop(bar);
     drop(watch);
-    if no_post.is_some() && !gave_way(patience, &report) {
-        reporter.told(Some(false), no_post);
-    }
-    Ok(reporter.done())
+    Ok(memory.done(&reporter))
 }
 
 /// Ends a run that cannot begin, and tells so.
 pub(super) async fn refuse(
-    spec: &RunSpec,
+    mut spec: RunSpec,
     surroundings: &Surroundings,
     failure: &Failure,
 ) -> RunReport {
+    let memory = surroundings.memory.of(&spec);
+    memory.recall(&mut spec);
     let run = uuid::Uuid::new_v4().to_string();
-    let (reporter, no_post) = reporter(&run, clock::now(), Arc::default(), spec, surroundings);
+    let reporter = reporter(&run, clock::now(), Arc::default(), &spec, surroundings);
     match S3Store::new(
         &spec.storage,
         &surroundings.credentials,
         Timeouts::default(),
     ) {
-        Ok(store) => backup::refused(spec, &store, &reporter, failure).await,
-        Err(_) => reporter.failed(failure, BTreeMap::new()),
+        Ok(store) => backup::refused(&spec, &store, &reporter, failure).await,
+        Err(_) => backup::refused_alone(&reporter, failure).await,
     };
-    if no_post.is_some() {
-        reporter.told(Some(false), no_post);
-    }
-    reporter.done()
+    memory.done(&reporter)
 }
 
-/// Who keeps a run's report; and why no topic is told, where one should be.
+/// Who keeps a run's report, and tells of it.
 fn reporter(
     run: &str,
     started: jiff::Timestamp,
     progress: Arc<Progress>,
     spec: &RunSpec,
     surroundings: &Surroundings,
-) -> (Reporter, Option<String>) {
-    let (post, no_post) = post_of(spec, &surroundings.credentials);
+) -> Reporter {
     let is_pod = surroundings.is_pod;
     let reporter = Reporter::new(run, started, progress, move |report| {
         if is_pod {
             last_words(report);
         }
     });
-    (reporter.telling(post), no_post)
+    let post = Post::new(spec, &surroundings.credentials);
+    reporter.telling(post).knowing(spec.left.clone())
 }
 
 /// Whether a run ended because another one was under way, and was not to wait for that. Then all
@@ -332,18 +337,6 @@ async fn run_on_source(
 fn secret_of(spec: &RunSpec) -> Option<&str> {
     let credentials = spec.storage.credentials.as_ref()?;
     Some(credentials.secret.as_ref()?.name.as_str())
-}
-
-/// The topic that is to be told. One that cannot be is told of in the report, and takes nothing
-/// from the backup.
-fn post_of(spec: &RunSpec, credentials: &Credentials) -> (Option<Post>, Option<String>) {
-    match Post::new(spec, credentials) {
-        Ok(post) => (post, None),
-        Err(error) => {
-            tracing::error!(error = %chain(&error), "no notice can be sent");
-            (None, Some(chain(&error)))
-        }
-    }
 }
 
 /// Ends when a run that was asked to stop has not done so in time.

@@ -30,7 +30,7 @@ pub(super) struct FollowArgs {
 
 pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {
     let (mut spec, surroundings) = match &args.run.run_spec {
-        Some(path) => read_in_pod(path, None)?,
+        Some(path) => read_in_pod(path, &args.run, None)?,
         None => read_on_host(&args)?,
     };
     let Some((bucket, queue)) = spec.bucket.clone().and_then(|bucket| {
@@ -63,7 +63,7 @@ pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {
             Ok(batch) => Box::pin(take(&follower, batch, &spec, &surroundings, output)).await?,
             Err(failure) if failure.reason == Reason::Interrupted => Some(0),
             Err(failure) => {
-                let report = Box::pin(refuse(&spec, &surroundings, &failure)).await;
+                let report = Box::pin(refuse(spec.clone(), &surroundings, &failure)).await;
                 tell(output, &spec.source, &report);
                 ended(&report)
             }
@@ -124,6 +124,6 @@ fn read_on_host(args: &FollowArgs) -> Result<(RunSpec, Surroundings), Failure> {
     let (_, policy) = args.run.read_for_host()?;
     let source = order::select_one(&policy, args.source.as_deref())?;
     let spec = order::for_host(source, None)?;
-    let surroundings = Surroundings::of_host(&spec, None);
+    let surroundings = Surroundings::of_host(&args.run, &spec, None);
     Ok((spec, surroundings))
 }

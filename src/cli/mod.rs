@@ -14,6 +14,7 @@ mod history;
 mod iam;
 mod identity;
 mod manual;
+mod memory;
 mod metrics_file;
 mod notify;
 mod order;

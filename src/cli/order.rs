@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_saphyr::UserMessageFormatter;
 
-use super::{Output, identity};
+use super::{Output, identity, memory};
 use crate::api::outcome::Reason;
 use crate::api::policy::BackupPolicy;
-use crate::api::run::{RUN_SPEC_VERSION, RunSpec, SourceIdentity};
+use crate::api::run::{LEFT_FILE, RUN_SPEC_VERSION, RunSpec, SourceIdentity};
 use crate::api::setup::{SETUP_SPEC_VERSION, SetupSpec};
 use crate::plan::object;
 use crate::plan::policy::{Context, Place, ValidPolicy, ValidSource, validate};
@@ -100,6 +100,11 @@ pub(super) struct RunArgs {
     #[arg(long)]
     pub(super) run_spec: Option<PathBuf>,
 
+    /// Where is kept what has been told of runs that do not reach their repository. Default: the
+    /// service's own under systemd, otherwise backstay in the user's state directory.
+    #[arg(long, env = "BACKSTAY_STATE_DIRECTORY", value_name = "DIR")]
+    pub(super) state_directory: Option<PathBuf>,
+
     /// How each run's result is written.
     #[arg(long, value_enum, default_value_t)]
     pub(super) output: Output,
@@ -187,10 +192,10 @@ pub(super) fn for_reading(source: &ValidSource) -> RunSpec {
     source.run_spec(SourceIdentity::Claim { uid: String::new() }, None)
 }
 
-/// Reads the order that a pod was given.
+/// Reads the order that a pod was given, and what runs before it have left, which came later.
 pub(super) fn read_run_spec(path: &Path) -> Result<RunSpec, Failure> {
     let text = read(path)?;
-    let spec: RunSpec = serde_json::from_str(&text)
+    let mut spec: RunSpec = serde_json::from_str(&text)
         .map_err(|error| invalid(format!("--run-spec {}: {error}", path.display())))?;
     if spec.version != RUN_SPEC_VERSION {
         return Err(invalid(format!(
@@ -200,6 +205,8 @@ pub(super) fn read_run_spec(path: &Path) -> Result<RunSpec, Failure> {
             spec.version
         )));
     }
+    let left = std::fs::read_to_string(path.with_file_name(LEFT_FILE)).unwrap_or_default();
+    spec.left = memory::parse(&left);
     Ok(spec)
 }
 

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
 use serde_json::json;
 
 use crate::adapters::cluster::ClusterError;
+use crate::api::left::{LEFT_ANNOTATION, Left};
 use crate::api::status::Waiting;
 use crate::plan::evidence;
 use crate::plan::history::{MESSAGE_MAX_BYTES, cut};
@@ -38,6 +39,7 @@ enum Step<'a> {
         run: &'a ObservedRun,
         pod: &'a WorkerPod,
         node: Option<String>,
+        left: Option<&'a Left>,
     },
     Evict {
         pod: &'a WorkerPod,
@@ -71,7 +73,12 @@ pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decisions<'_> {
             match admission(observed, pod, active) {
                 Admission::Open { node } => {
                     admitted.insert(&run.source, &pod.name);
-                    decisions.steps.push(Step::Open { run, pod, node });
+                    decisions.steps.push(Step::Open {
+                        run,
+                        pod,
+                        node,
+                        left: left_before(observed, &run.source),
+                    });
                 }
                 Admission::Wait { reason, message } => {
                     decisions.is_any_gated = true;
@@ -92,9 +99,12 @@ pub(super) async fn carry_out(
     let namespace = &observed.namespace;
     for step in &decisions.steps {
         let done = match step {
-            Step::Open { run, pod, node } => {
-                open(context, namespace, run, pod, node.as_deref()).await
-            }
+            Step::Open {
+                run,
+                pod,
+                node,
+                left,
+            } => open(context, namespace, run, pod, node.as_deref(), *left).await,
             Step::Evict { pod, for_pod } => {
                 let name = &pod.name;
                 tracing::info!(pod = name, for_pod, "worker evicted: it stood in the way");
@@ -131,6 +141,16 @@ fn admission(observed: &Observed, pod: &WorkerPod, active: Option<&str>) -> Admi
     placement::admit(claim.map(|claim| &claim.claim), &others, active)
 }
 
+/// What was left by the newest attempt at the source that came to its own end. An attempt that did
+/// not has left nothing by this way, and what it took over is known by HEAD.
+fn left_before<'a>(observed: &'a Observed, source: &str) -> Option<&'a Left> {
+    let runs = observed.runs.iter().rev();
+    let mut reports = runs
+        .filter(|run| run.source == source)
+        .filter_map(|run| evidence::last_report(&run.evidence));
+    reports.next()?.left.as_ref()
+}
+
 fn others(claim: &ObservedClaim, pod: &WorkerPod) -> Vec<User> {
     claim
         .users
@@ -157,6 +177,7 @@ async fn open(
     run: &ObservedRun,
     pod: &WorkerPod,
     node: Option<&str>,
+    left: Option<&Left>,
 ) -> Result<(), ClusterError> {
     let mark = json!({
         "uid": run.evidence.run,
@@ -176,6 +197,10 @@ async fn open(
     if let Some(node) = node {
         patch["spec"]["affinity"] =
             serde_json::to_value(pinned(pod.affinity.clone(), node)).expect("an affinity is JSON");
+    }
+    if let Some(left) = left {
+        let left = serde_json::to_string(left).expect("what is left is JSON");
+        patch["metadata"]["annotations"] = json!({ LEFT_ANNOTATION: left });
     }
     context
         .cluster
@@ -306,6 +331,51 @@ mod tests {
         let found = decided(&[&first, &second, &gated, &gated_first]);
         assert_eq!(found.opened, [("w3".to_owned(), None)]);
         assert_eq!(found.waiting.map(|(run, ..)| run).as_deref(), Some("r2"));
+    }
+
+    #[test]
+    fn a_worker_is_told_what_the_newest_attempt_left() {
+        let word = |run: &str, runs: u32| {
+            let left = format!(
+                "{{trouble: {{since: '2026-11-01T02:00:00Z', runs: {runs}, reason: AccessDenied}}, \
+                 outbox: {{}}, nonce: 00000000-0000-0000-0000-000000000000}}"
+            );
+            let left = if runs == 0 {
+                String::new()
+            } else {
+                format!("left: {left}, ")
+            };
+            let word: serde_json::Value = serde_saphyr::from_str(&format!(
+                "{{version: 1, run: {run}, epoch: 0, phase: Done, outcome: Failed, {left}reason: \
+                 AccessDenied, startTime: '2026-11-02T02:01:00Z', files: {{}}, bytes: {{}}}}"
+            ))
+            .expect("a report");
+            let word = serde_json::to_string(&word.to_string()).expect("JSON");
+            format!(
+                "{{phase: Failed, containerStatuses: [{{name: worker, ready: false, restartCount: \
+                 0, image: x, imageID: '', state: {{terminated: {{exitCode: 21, message: {word}}}}}}}]}}"
+            )
+        };
+        let check = |ended: &[(&str, u32)], expected: Option<u32>| {
+            let mut objects = vec![POLICY.to_owned(), CLAIM.to_owned(), CRON_JOB.to_owned()];
+            for ((run, runs), minute) in ended.iter().zip(1..) {
+                objects.push(job(run, minute, ""));
+                objects.push(worker(&format!("w-{run}"), run, "", &word(run, *runs)));
+            }
+            objects.push(job("new", 9, ""));
+            objects.push(worker("w", "new", GATED, "{phase: Pending}"));
+            let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
+            let observed = observed(&objects);
+            let decisions = decide(&observed, "2026-11-02T09:10:00Z".parse().expect("a time"));
+            let [Step::Open { left, .. }] = decisions.steps.as_slice() else {
+                panic!("{decisions:?}");
+            };
+            assert_eq!(left.map(|left| left.trouble.runs), expected, "{ended:?}");
+        };
+        check(&[], None);
+        check(&[("r1", 1), ("r2", 2)], Some(2));
+        // The newest one reached HEAD.
+        check(&[("r1", 1), ("r2", 0)], None);
     }
 
     #[test]

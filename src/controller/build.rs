@@ -26,8 +26,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Serialize;
 
+use crate::api::left::LEFT_ANNOTATION;
 use crate::api::policy::{Credentials, TaintEffect, TolerationOperator};
-use crate::api::run::{CREDENTIALS_DIRECTORY, RUN_SPEC_ANNOTATION, SOURCE_CREDENTIALS_DIRECTORY};
+use crate::api::run::{
+    CREDENTIALS_DIRECTORY, LEFT_FILE, RUN_SPEC_ANNOTATION, SOURCE_CREDENTIALS_DIRECTORY,
+};
 use crate::plan::names::CronJobName;
 use crate::plan::placement::GATE;
 use crate::plan::policy::CLAIM_ROOT;
@@ -46,7 +49,8 @@ pub(super) const WORKER_CONTAINER: &str = "worker";
 const ORDER_DIRECTORY: &str = "/backstay/run";
 const ORDER_FILE: &str = "run-spec.json";
 
-/// How much a worker may write beside memory.
+/// Where a worker may write, and how much beside memory.
+const SCRATCH_DIRECTORY: &str = "/tmp";
 const SCRATCH_SIZE: &str = "128Mi";
 
 /// How often a run is tried again after a failure that may pass.
@@ -359,7 +363,7 @@ fn container(worker: &ValidWorker, task: &Task<'_>, options: &WorkerOptions) -> 
     };
     let mut mounts = vec![
         mount("run", ORDER_DIRECTORY, true),
-        mount("tmp", "/tmp", false),
+        mount("tmp", SCRATCH_DIRECTORY, false),
     ];
     if task.source.is_some_and(|source| source.claim.is_some()) {
         mounts.insert(0, mount("source", CLAIM_ROOT, true));
@@ -385,19 +389,7 @@ fn container(worker: &ValidWorker, task: &Task<'_>, options: &WorkerOptions) -> 
                 .chain([format!("{ORDER_DIRECTORY}/{ORDER_FILE}")])
                 .collect(),
         ),
-        env: Some(vec![
-            field(
-                "BACKSTAY_RUN_ID",
-                &format!("metadata.labels['{}']", labels::JOB_UID),
-            ),
-            field("BACKSTAY_POD_NAME", "metadata.name"),
-            // The node's own identity is never fallen back to.
-            EnvVar {
-                name: "AWS_EC2_METADATA_DISABLED".to_owned(),
-                value: Some("true".to_owned()),
-                value_from: None,
-            },
-        ]),
+        env: Some(environment(task)),
         resources: Some(ResourceRequirements {
             requests: Some(amounts(&worker.requests)),
             limits: Some(amounts(&worker.limits)),
@@ -418,6 +410,31 @@ fn container(worker: &ValidWorker, task: &Task<'_>, options: &WorkerOptions) -> 
         termination_message_policy: Some("File".to_owned()),
         volume_mounts: Some(mounts),
         ..Container::default()
+    }
+}
+
+fn environment(task: &Task<'_>) -> Vec<EnvVar> {
+    let mut environment = vec![
+        field(
+            "BACKSTAY_RUN_ID",
+            &format!("metadata.labels['{}']", labels::JOB_UID),
+        ),
+        field("BACKSTAY_POD_NAME", "metadata.name"),
+        // The node's own identity is never fallen back to.
+        value("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    // It begins anew in the same pod, where it finds what it has left.
+    if task.goes_on() {
+        environment.push(value("BACKSTAY_STATE_DIRECTORY", SCRATCH_DIRECTORY));
+    }
+    environment
+}
+
+fn value(name: &str, value: &str) -> EnvVar {
+    EnvVar {
+        name: name.to_owned(),
+        value: Some(value.to_owned()),
+        value_from: None,
     }
 }
 
@@ -490,6 +507,15 @@ fn source_secret(source: &OrderedSource) -> Option<&str> {
     Some(credentials.secret.as_ref()?.name.as_str())
 }
 
+/// A file with what stands in an annotation of the pod; empty where it has none.
+fn annotation(file: &str, name: &str) -> DownwardAPIVolumeFile {
+    DownwardAPIVolumeFile {
+        path: file.to_owned(),
+        field_ref: Some(field_selector(&format!("metadata.annotations['{name}']"))),
+        ..DownwardAPIVolumeFile::default()
+    }
+}
+
 fn volumes(task: &Task<'_>) -> Vec<Volume> {
     let claim = task.source.and_then(|source| source.claim.as_ref());
     let claim = claim.map(|claim| Volume {
@@ -505,13 +531,10 @@ fn volumes(task: &Task<'_>) -> Vec<Volume> {
         name: "run".to_owned(),
         downward_api: Some(DownwardAPIVolumeSource {
             default_mode: Some(FILE_MODE),
-            items: Some(vec![DownwardAPIVolumeFile {
-                path: ORDER_FILE.to_owned(),
-                field_ref: Some(field_selector(&format!(
-                    "metadata.annotations['{RUN_SPEC_ANNOTATION}']"
-                ))),
-                ..DownwardAPIVolumeFile::default()
-            }]),
+            items: Some(vec![
+                annotation(ORDER_FILE, RUN_SPEC_ANNOTATION),
+                annotation(LEFT_FILE, LEFT_ANNOTATION),
+            ]),
             ..DownwardAPIVolumeSource::default()
         }),
         ..Volume::default()

@@ -16,8 +16,10 @@ const WRAPS_MAX: usize = 2;
 pub enum Told {
     /// Something happened to these keys of the source; none where it was outside of its prefix.
     Keys(Vec<String>),
-    /// It is about another bucket, no message of S3's, or in a form that is not known.
-    NotOurs,
+    /// It is about this bucket, which is another one.
+    OfBucket(String),
+    /// It is no message of S3's, or in a form that is not known.
+    Unknown,
 }
 
 /// Reads a message: S3's own, or one that came by way of SNS or `EventBridge`. Keys are relative to the
@@ -27,16 +29,17 @@ pub enum Told {
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html>
 #[must_use]
 pub fn read(body: &str, bucket: &str, prefix: &str) -> Told {
-    match objects(body, WRAPS_MAX) {
-        Some(objects) if objects.iter().all(|(name, _)| name == bucket) => {
-            let keys = objects.into_iter().filter_map(|(_, key)| {
-                let key = key.strip_prefix(prefix)?;
-                (!key.is_empty()).then(|| key.to_owned())
-            });
-            Told::Keys(keys.collect())
-        }
-        Some(_) | None => Told::NotOurs,
+    let Some(objects) = objects(body, WRAPS_MAX) else {
+        return Told::Unknown;
+    };
+    if let Some((other, _)) = objects.iter().find(|(name, _)| name != bucket) {
+        return Told::OfBucket(other.clone());
     }
+    let keys = objects.into_iter().filter_map(|(_, key)| {
+        let key = key.strip_prefix(prefix)?;
+        (!key.is_empty()).then(|| key.to_owned())
+    });
+    Told::Keys(keys.collect())
 }
 
 /// A topic as runs of messages tell it: a notice for each upload would be no notice. Nothing where only
@@ -148,7 +151,6 @@ mod tests {
         let deep = by_sns(&by_sns(&by_sns(&json!({"Records": []}))));
         for body in [
             "hello",
-            &other,
             "{}",
             "[]",
             r#"{"Records": [{}]}"#,
@@ -156,7 +158,11 @@ mod tests {
             r#"{"Type": "Notification", "Message": "hello"}"#,
             &deep.to_string(),
         ] {
-            assert_eq!(read(body, "in", "new/"), Told::NotOurs, "{body}");
+            assert_eq!(read(body, "in", "new/"), Told::Unknown, "{body}");
         }
+        assert_eq!(
+            read(&other, "in", "new/"),
+            Told::OfBucket("other".to_owned())
+        );
     }
 }

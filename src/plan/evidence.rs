@@ -170,6 +170,12 @@ pub fn failed_attempt(evidence: &Evidence) -> Option<&RunReport> {
         .filter(|report| report.phase == Phase::Done && report.outcome == Some(Outcome::Failed))
 }
 
+/// The report of the newest attempt that came to its own end.
+#[must_use]
+pub fn last_report(evidence: &Evidence) -> Option<&RunReport> {
+    last_words(evidence).find(|report| report.phase == Phase::Done)
+}
+
 /// Whether the run will never end by itself, so that its Job must be deleted: its node is lost, and
 /// every later run would wait for it.
 #[must_use]

@@ -34,6 +34,7 @@ pub fn initial(repository: &Repository, nonce: Uuid) -> Head {
         adopted: None,
         trouble: None,
         outbox: Outbox::default(),
+        taken: None,
         last_check: None,
         nonce,
     }
@@ -131,21 +132,30 @@ pub fn released(head: &Head, reason: Reason, at: jiff::Timestamp, nonce: Uuid) -
 /// one run count once.
 #[must_use]
 pub fn troubled(head: &Head, run: &str, reason: Reason, at: jiff::Timestamp, nonce: Uuid) -> Head {
-    let (since, runs) = match &head.trouble {
+    Head {
+        trouble: Some(one_more(head.trouble.as_ref(), run, reason, at)),
+        nonce,
+        ..head.clone()
+    }
+}
+
+/// The runs that failed one after the other, with this one.
+pub(super) fn one_more(
+    before: Option<&Trouble>,
+    run: &str,
+    reason: Reason,
+    at: jiff::Timestamp,
+) -> Trouble {
+    let (since, runs) = match before {
         Some(trouble) if trouble.last.as_deref() == Some(run) => (trouble.since, trouble.runs),
         Some(trouble) => (trouble.since, trouble.runs.saturating_add(1)),
         None => (at, 1),
     };
-    let trouble = Some(Trouble {
+    Trouble {
         since,
         runs,
         reason,
         last: Some(run.to_owned()),
-    });
-    Head {
-        trouble,
-        nonce,
-        ..head.clone()
     }
 }
 

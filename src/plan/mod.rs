@@ -28,6 +28,7 @@ pub mod history;
 pub mod iam;
 pub mod key;
 pub mod layout;
+pub mod left;
 pub mod location;
 pub mod metrics;
 pub mod named;

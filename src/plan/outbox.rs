@@ -76,15 +76,31 @@ pub fn owing(mut outbox: Outbox, owed: Owed) -> Outbox {
     }
     match outbox.owed.last_mut() {
         Some(last) if last.about.is_some() && last.about == owed.about => {
-            last.repeats = last.repeats.saturating_add(1);
+            let repeats = owed.repeats.saturating_add(1);
+            last.repeats = last.repeats.saturating_add(repeats);
         }
         _ => outbox.owed.push(owed),
     }
-    while outbox.owed.len() > OWED_MAX {
-        outbox.owed.remove(0);
-        outbox.lost = outbox.lost.saturating_add(1);
-    }
+    keep_newest(&mut outbox, OWED_MAX);
     outbox
+}
+
+/// Drops the oldest notices that are owed, and counts them, until so many are left.
+pub(super) fn keep_newest(outbox: &mut Outbox, count: usize) {
+    let dropped = outbox.owed.len().saturating_sub(count);
+    outbox.owed.drain(..dropped);
+    let dropped = u32::try_from(dropped).unwrap_or(u32::MAX);
+    outbox.lost = outbox.lost.saturating_add(dropped);
+}
+
+/// What is known of earlier runs, and of later ones.
+pub(super) fn joined(earlier: Outbox, later: Outbox) -> Outbox {
+    let known = Outbox {
+        told: later.told.or(earlier.told),
+        owed: earlier.owed,
+        lost: earlier.lost.saturating_add(later.lost),
+    };
+    later.owed.into_iter().fold(known, owing)
 }
 
 /// A writer was found that never ended: whatever it had to tell is owed.

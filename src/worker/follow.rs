@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::stop::Stop;
 use crate::adapters::clock;
 use crate::adapters::sqs::{Message, Queue};
+use crate::api::outcome::Reason;
 use crate::api::run::BucketOrder;
 use crate::plan::event::{self, Told};
 use crate::plan::named::Named;
@@ -45,6 +46,18 @@ pub struct Batch {
     receipts: Vec<String>,
 }
 
+/// Messages, by what they are for a source.
+struct Sorted {
+    /// Those that name keys of it.
+    batch: Batch,
+    /// The receipts of those that name nothing within its prefix.
+    idle: Vec<String>,
+    /// The receipts of those that are not about its bucket.
+    strange: Vec<String>,
+    /// A bucket that one of these is about.
+    other_bucket: Option<String>,
+}
+
 /// A queue that is followed for a bucket.
 #[derive(Clone, Debug)]
 pub struct Follower {
@@ -63,16 +76,35 @@ impl Follower {
     /// are deleted; those that are not about the bucket are left to the queue's dead-letter queue.
     ///
     /// # Errors
-    /// The queue cannot be read, or a stop was asked for: what was received is given back.
+    /// The queue cannot be read, it tells of another bucket and not of this one, or a stop was asked for:
+    /// what was received is given back.
     pub async fn gather(&self, stop: &Stop) -> Result<Batch, Failure> {
         loop {
             let messages = self.receive(stop).await?;
-            let (batch, idle) = self.sort(messages);
+            let Sorted {
+                batch,
+                idle,
+                strange,
+                other_bucket,
+            } = self.sort(messages);
             self.queue.delete(&idle).await?;
             if !batch.named.is_empty() {
                 return Ok(batch);
             }
+            if let Some(other) = other_bucket.filter(|_| idle.is_empty()) {
+                self.give_back(strange.into_iter()).await;
+                return Err(self.tells_of(&other));
+            }
         }
+    }
+
+    fn tells_of(&self, other: &str) -> Failure {
+        let (queue, name) = (self.queue.url(), &self.bucket.name);
+        let message = format!(
+            "the queue {queue} tells of the bucket {other}, and the source is {name}: correct the \
+             source's bucket.events.queueUrl, or give each bucket a queue of its own"
+        );
+        Failure::new(Reason::InvalidSpec, message)
     }
 
     /// Keeps a batch's messages from coming again, as long as the answer lives.
@@ -148,10 +180,10 @@ impl Follower {
         Ok(received.into_iter().flatten().collect())
     }
 
-    /// A batch of the messages that name keys of the source, and the receipts of those that name none.
-    fn sort(&self, messages: Vec<Message>) -> (Batch, Vec<String>) {
+    fn sort(&self, messages: Vec<Message>) -> Sorted {
         let mut named = Named::default();
         let (mut receipts, mut idle, mut strange) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut other_bucket, mut first) = (None, None);
         for message in messages {
             match event::read(&message.body, &self.bucket.name, &self.bucket.prefix) {
                 Told::Keys(keys) if keys.is_empty() => idle.push(message.receipt),
@@ -161,13 +193,20 @@ impl Follower {
                         named.insert(key);
                     }
                 }
-                Told::NotOurs => strange.push(message.id),
+                told @ (Told::OfBucket(_) | Told::Unknown) => {
+                    if let Told::OfBucket(name) = told {
+                        other_bucket.get_or_insert(name);
+                    }
+                    first.get_or_insert(message.id);
+                    strange.push(message.receipt);
+                }
             }
         }
-        if let Some(message) = strange.first() {
+        if let Some(first) = first {
             tracing::warn!(
                 count = strange.len(),
-                first = message,
+                first,
+                other_bucket,
                 queue = self.queue.url(),
                 "messages are no notifications of this bucket: left to the dead-letter queue"
             );
@@ -178,6 +217,11 @@ impl Follower {
             "batch gathered"
         );
         let named = Arc::new(named);
-        (Batch { named, receipts }, idle)
+        Sorted {
+            batch: Batch { named, receipts },
+            idle,
+            strange,
+            other_bucket,
+        }
     }
 }

@@ -9,7 +9,8 @@ use crate::plan::notice::{Notice, Origin};
 /// A topic, and what it is to be told of whom.
 #[derive(Debug)]
 pub struct Post {
-    topic: SnsTopic,
+    /// The topic, or why it cannot be told.
+    topic: Result<SnsTopic, SnsError>,
     wanted: Vec<Kind>,
     cluster: String,
     namespace: String,
@@ -18,22 +19,19 @@ pub struct Post {
 }
 
 impl Post {
-    /// The topic of a run's order; nothing where it names none.
-    ///
-    /// # Errors
-    /// When the ARN is not that of a topic.
-    pub fn new(spec: &RunSpec, credentials: &Credentials) -> Result<Option<Self>, SnsError> {
-        let Some(topic) = &spec.sns else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            topic: SnsTopic::new(topic, credentials)?,
+    /// The topic of a run's order; nothing where it names none. One that cannot be told takes
+    /// nothing from the backup: each notice is answered with the reason.
+    #[must_use]
+    pub fn new(spec: &RunSpec, credentials: &Credentials) -> Option<Self> {
+        let topic = spec.sns.as_ref()?;
+        Some(Self {
+            topic: SnsTopic::new(topic, credentials),
             wanted: topic.notices.clone(),
             cluster: spec.cluster.clone(),
             namespace: spec.namespace.clone(),
             policy: spec.policy.clone(),
             source: spec.source.clone(),
-        }))
+        })
     }
 
     /// Whether this kind of notice is asked for. A refusal is a failure, too.
@@ -60,7 +58,11 @@ impl Post {
     /// # Errors
     /// When the topic cannot be told.
     pub async fn send(&self, notice: &Notice) -> Result<(), SnsError> {
-        match self.topic.publish(notice).await {
+        let published = match &self.topic {
+            Ok(topic) => topic.publish(notice).await,
+            Err(error) => Err(error.clone()),
+        };
+        match published {
             Ok(message) => {
                 tracing::info!(
                     message_id = message,

@@ -4,25 +4,30 @@
 //! A run tells while it is still HEAD's writer, so that no other run tells at the same time. What
 //! it could not send goes into HEAD with the swap by which it ends, and whoever is the next
 //! writer to end sends it. A run that died as the writer is seen by the next one to open, which
-//! owes its notice. So a notice is lost only where HEAD cannot be written either; it is sent twice
-//! only where a run dies, or a reply is lost, between the sending and that swap. Both copies name
-//! the run.
+//! owes its notice. A run that does not reach HEAD leaves what it knows in its report, and whoever
+//! starts the next one tells it. A notice is sent twice only where a run dies, or a reply is lost,
+//! between the sending and that swap. Both copies name the run.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::failure::Failure;
 use super::head::swap;
 use super::notify::Post;
+use super::report::Reporter;
 use super::repository::Held;
 use crate::adapters::clock;
 use crate::adapters::sns::SnsError;
 use crate::adapters::store::{Get, Store};
 use crate::api::catalog::{Head, Outbox, Owed};
+use crate::api::left::Left;
+use crate::api::outcome::Reason;
 use crate::api::report::RunReport;
 use crate::plan::location::Location;
-use crate::plan::{head, notice, outbox};
+use crate::plan::{head, left, notice, outbox};
 
 /// How long all telling of a run may take: below the time after which its writer is taken for
 /// dead.
@@ -96,29 +101,58 @@ pub async fn tell<S: Store>(
     delivery
 }
 
-/// Tells of a run that could not begin. HEAD is told, too, where nobody else holds it: then the
-/// next run knows what was told and what is owed.
+/// Tells of a run that could not begin. HEAD is told, too, where it can be read and nobody else
+/// holds it; otherwise the next run has to be told in another way. The report says which.
 pub async fn tell_unopened<S: Store>(
     store: &S,
     location: &Location,
     post: &Post,
     held: Option<Held>,
+    reporter: &Reporter,
     report: &RunReport,
 ) -> Delivery {
-    let held = held.filter(|held| held.head.writer.is_none());
-    let known = held.as_ref().map(|held| held.head.outbox.clone());
-    let delivery = tell(store, location, post, known.unwrap_or_default(), report).await;
-    if let (Some(held), Some(reason)) = (held, report.reason) {
-        let now = store.last_answer().unwrap_or(held.modified);
-        let next = Head {
-            outbox: delivery.outbox.clone(),
-            ..head::troubled(&held.head, &report.run, reason, now, uuid::Uuid::new_v4())
-        };
-        if let Err(failure) = swap(store, location, &held, next).await {
-            tracing::debug!(error = %failure, "what was told is not noted");
-        }
+    let before = report.left.as_ref();
+    let Some(held) = held.filter(|held| held.head.writer.is_none()) else {
+        let delivery = tell(store, location, post, left::outbox_of(before), report).await;
+        reporter.leaving(Some(leave(before, report, &delivery, store.last_answer())));
+        return delivery;
+    };
+    let known = left::taken(held.head.clone(), before);
+    let delivery = tell(store, location, post, known.outbox.clone(), report).await;
+    let now = store.last_answer().unwrap_or(held.modified);
+    let reason = report.reason.unwrap_or(Reason::Internal);
+    let next = Head {
+        outbox: delivery.outbox.clone(),
+        ..head::troubled(&known, &report.run, reason, now, Uuid::new_v4())
+    };
+    match swap(store, location, &held, next).await {
+        Ok(_) => reporter.leaving(None),
+        Err(failure) => tracing::debug!(error = %failure, "what was told is not noted"),
     }
     delivery
+}
+
+/// Tells of a run that has no store to ask.
+pub async fn tell_alone(post: &Post, reporter: &Reporter, report: &RunReport) -> Delivery {
+    let before = report.left.as_ref();
+    let mut delivery = Delivery {
+        outbox: left::outbox_of(before),
+        ..Delivery::default()
+    };
+    let (now, started) = (clock::now(), clock::monotonic());
+    tell_own(&mut delivery, post, report, now, started).await;
+    reporter.leaving(Some(leave(before, report, &delivery, None)));
+    delivery
+}
+
+fn leave(
+    before: Option<&Left>,
+    report: &RunReport,
+    delivery: &Delivery,
+    now: Option<Timestamp>,
+) -> Left {
+    let now = now.unwrap_or_else(clock::now);
+    left::after(before, report, delivery.outbox.clone(), now, Uuid::new_v4())
 }
 
 /// Gives the repository up at the end of a run, and leaves what is still owed.
@@ -133,7 +167,7 @@ pub async fn close<S: Store>(
 ) -> Result<Held, Failure> {
     let next = Head {
         outbox,
-        ..head::closed(&held.head, uuid::Uuid::new_v4())
+        ..head::closed(&held.head, Uuid::new_v4())
     };
     swap(store, location, held, next).await
 }
@@ -142,7 +176,7 @@ async fn tell_own(
     delivery: &mut Delivery,
     post: &Post,
     report: &RunReport,
-    now: jiff::Timestamp,
+    now: Timestamp,
     started: Instant,
 ) {
     let about = outbox::about(report);

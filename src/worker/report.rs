@@ -8,6 +8,7 @@ use super::notify::Post;
 use super::progress::Progress;
 use crate::adapters::clock;
 use crate::api::cost::RunCost;
+use crate::api::left::Left;
 use crate::api::outcome::{Outcome, Reason};
 use crate::api::report::{Phase, RestorePoint, RunReport, TERMINATION_MESSAGE_MAX_BYTES, Trouble};
 use crate::plan::notice::not_captured;
@@ -43,6 +44,13 @@ impl Reporter {
         Self { post, ..self }
     }
 
+    /// The same, of a run that is told this of runs before it.
+    #[must_use]
+    pub fn knowing(self, left: Option<Left>) -> Self {
+        self.lock().left = left;
+        self
+    }
+
     /// The topic that is to be told.
     #[must_use]
     pub fn post(&self) -> Option<&Post> {
@@ -55,6 +63,8 @@ impl Reporter {
             report.phase = Phase::Opened;
             report.epoch = epoch;
             report.trouble = trouble;
+            // It is in HEAD from here on.
+            report.left = None;
         });
     }
 
@@ -115,6 +125,11 @@ impl Reporter {
             report.notice_sent = sent;
             report.notice_error = error;
         })
+    }
+
+    /// HEAD was not reached, or was: this is what the next run has to be told in another way.
+    pub fn leaving(&self, left: Option<Left>) {
+        self.tell(|report| report.left = left);
     }
 
     /// Nothing more follows. What it took to tell is part of what the run took.

@@ -51,6 +51,31 @@ fn a_failure_that_no_second_attempt_changes_is_known_at_once() {
 }
 
 #[test]
+fn what_a_run_could_leave_nowhere_else_is_given_to_the_next_one() {
+    let site = Site::new("left");
+    let directory = site.volume("data", "RWO");
+    let left = r#"{"trouble":{"since":"2026-11-01T02:00:00Z","runs":3,"reason":"AccessDenied"},"outbox":{"lost":0},"nonce":"00000000-0000-0000-0000-000000000007"}"#;
+    let more = format!(r#""outcome":"Failed","reason":"AccessDenied","left":{left},"#);
+    play(&directory, &(word("Done", &more) + "exit 21\n"));
+    site.apply(POLICY);
+    let first = site.run("first");
+    site.outcome(&first);
+    play(&directory, &done("Succeeded"));
+    let second = site.run("second");
+    site.outcome(&second);
+    let given = |job: &str| {
+        let pod = site.pods(job).remove(0);
+        pod["metadata"]["annotations"]["backstay.dev/left"].clone()
+    };
+    assert_eq!(given("first"), serde_json::Value::Null);
+    assert_eq!(given("second"), left);
+    // That one reached its repository.
+    let third = site.run("third");
+    site.outcome(&third);
+    assert_eq!(given("third"), serde_json::Value::Null);
+}
+
+#[test]
 fn c03_a_worker_that_dies_after_its_commit_has_succeeded() {
     let point =
         r#""restorePoint":{"sequence":4,"time":"2026-11-01T02:00:04Z","outcome":"Succeeded"},"#;

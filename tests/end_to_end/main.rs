@@ -199,10 +199,11 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn a_missing_secret_and_a_missing_bucket_are_told_with_the_remedy() {
+fn a_missing_secret_and_a_missing_bucket_are_told_with_the_remedy_and_once() {
     let stores = Stores::from_environment();
     let buckets = stores.buckets(&["documents", "photos"]);
-    let buckets = [&buckets[..], &["there-is-no-such-bucket".to_owned()]].concat();
+    let late = stores.unused("late");
+    let buckets = [&buckets[..], std::slice::from_ref(&late)].concat();
     let topic = stores.topic();
     Chart::install();
     let namespace = Namespace::restricted("office");
@@ -226,11 +227,26 @@ fn a_missing_secret_and_a_missing_bucket_are_told_with_the_remedy() {
         without_bucket["reason"], "RepositoryNotFound",
         "{without_bucket}"
     );
-    assert!(
-        text(&without_bucket).contains("there-is-no-such-bucket"),
-        "{without_bucket}"
-    );
+    assert!(text(&without_bucket).contains(&late), "{without_bucket}");
     namespace.wait("backuppolicy/office", "condition=Healthy=false");
+    // Nothing but the next worker can know what was told: there is no repository yet.
+    namespace.run("office", "still-without-bucket");
+    stores.buckets(&["late"]);
+    let recovered = namespace.run("office", "with-bucket");
+    assert_eq!(recovered["outcome"], "Succeeded", "{recovered}");
+    let told: Vec<Value> = (0..3).map(|_| stores.receive(&topic)).collect();
+    let notices: Vec<&str> = told
+        .iter()
+        .map(|message| {
+            message["MessageAttributes"]["notice"]["Value"]
+                .as_str()
+                .unwrap()
+        })
+        .collect();
+    // The second is the first run's, which had no keys for the topic either.
+    assert_eq!(notices, ["Failed", "Failed", "Recovered"], "{told:#?}");
+    let body = told[2]["Message"].as_str().unwrap();
+    assert!(body.contains("Failed before: 3 runs since"), "{body}");
 }
 
 fn text(run: &Value) -> &str {
@@ -267,7 +283,7 @@ spec:
     encryption: {{none: {{}}}}
     credentials: {{secret: {{name: s3-credentials}}}}
   notifications:
-    sns: {{topicArn: "{topic}", endpoint: "{moto}", notices: [Succeeded, Failed]}}
+    sns: {{topicArn: "{topic}", endpoint: "{moto}", notices: [Succeeded, Failed, Recovered]}}
 "#,
         minio = stores.minio,
         moto = stores.moto,

@@ -150,6 +150,9 @@ impl Stores {
             "sqs",
             &["Action=ReceiveMessage", "WaitTimeSeconds=10", &url],
         );
+        let receipt = between(&answer, "<ReceiptHandle>", "</ReceiptHandle>");
+        let receipt = format!("ReceiptHandle={receipt}");
+        self.ask("sqs", &["Action=DeleteMessage", &url, &receipt]);
         let body = between(&answer, "<Body>", "</Body>").replace("&quot;", "\"");
         serde_json::from_str(&body.replace("&lt;", "<").replace("&amp;", "&")).unwrap()
     }

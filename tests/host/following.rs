@@ -103,6 +103,17 @@ fn what_is_not_of_the_bucket_is_left_in_the_queue() {
 }
 
 #[test]
+fn a_queue_of_another_bucket_is_named_and_keeps_its_messages() {
+    let (host, source, queue) = followed();
+    queue.tell("ObjectCreated:Put", "another-bucket", "in/a.txt");
+    let done = Done::of(host.command("follow").output());
+    assert_eq!(done.code, 2, "{done:?}");
+    let words = format!("tells of the bucket another-bucket, and the source is {source}: correct");
+    assert!(done.err.contains(&words), "{done:?}");
+    assert_eq!(queue.messages(), 1);
+}
+
+#[test]
 fn messages_stay_until_there_is_a_restore_point() {
     let (host, source, queue) = followed();
     let follower = following(&host);

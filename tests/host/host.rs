@@ -106,6 +106,7 @@ spec:
         command
             .args([verb, "--cluster-name", "test-host", "--policy"])
             .arg(self.at("policy.yaml"))
+            .env("BACKSTAY_STATE_DIRECTORY", self.at("state"))
             .stdin(Stdio::null());
         command
     }

@@ -270,7 +270,7 @@ fn a_failure_names_the_newest_restore_point_or_says_that_it_is_not_known() {
 }
 
 #[test]
-fn a_first_run_that_fails_says_that_there_is_no_restore_point_and_is_not_remembered() {
+fn a_first_run_that_fails_says_that_there_is_no_restore_point_and_is_remembered() {
     let (host, topic) = (Host::without_buckets(), Topic::new());
     topic.tell(&host, "");
     office(&host.root());
@@ -284,11 +284,66 @@ fn a_first_run_that_fails_says_that_there_is_no_restore_point_and_is_not_remembe
     let failed = topic.message();
     let body = failed["Message"].as_str().unwrap();
     assert!(body.contains("Newest restore point: none yet"), "{body}");
+    assert_eq!(host.backup().expect(20).notice_sent, None);
     make("photos");
+    let report = host.backup().expect(0);
+    assert_eq!(report.trouble.as_ref().map(|trouble| trouble.runs), Some(2));
+    let kind = &topic.message()["MessageAttributes"]["notice"]["Value"];
+    assert_eq!(kind, "Recovered");
+    // It is over.
+    let report = host.backup().expect(0);
+    assert_eq!((&report.trouble, &report.left), (&None, &None));
+}
+
+#[test]
+fn n01_runs_that_cannot_read_head_are_told_once_and_then_their_recovery() {
+    let (host, topic) = (Host::new(), Topic::new());
+    topic.tell(&host, "");
+    office(&host.root());
     host.backup().expect(0);
-    let told = topic.message();
-    let kind = &told["MessageAttributes"]["notice"]["Value"];
+    topic.message();
+    let with_wrong_keys = || {
+        let mut command = host.command("backup");
+        command.env("AWS_SECRET_ACCESS_KEY", "wrong");
+        crate::host::Backup::of(command.args(["--output", "json"]).output()).expect(21)
+    };
+    assert_eq!(with_wrong_keys().notice_sent, Some(true));
+    topic.message();
+    assert_eq!(with_wrong_keys().notice_sent, None);
+    // Another reason is told at once.
+    topic.tell_of(&host, "http://127.0.0.1:9", "");
+    assert_eq!(host.backup().expect(40).notice_sent, Some(true));
+    topic.message();
+    topic.tell(&host, "");
+    let report = host.backup().expect(0);
+    assert_eq!(report.trouble.as_ref().map(|trouble| trouble.runs), Some(3));
+    let recovered = topic.message();
+    let body = recovered["Message"].as_str().unwrap();
+    assert!(body.contains("Failed before: 3 runs since"), "{body}");
+    host.backup().expect(0);
+    let kind = &topic.message()["MessageAttributes"]["notice"]["Value"];
     assert_eq!(kind, "Succeeded");
+}
+
+#[test]
+fn n02_what_neither_topic_nor_head_could_be_told_is_told_later_and_once() {
+    let (host, topic) = (Host::new(), Topic::new());
+    topic.tell(&host, "Failed");
+    let policy = std::fs::read_to_string(host.at("policy.yaml")).unwrap();
+    let away = policy.replace(&minio(), "http://127.0.0.1:9");
+    let gone = away.replace(&topic.arn, &format!("{}-gone", topic.arn));
+    std::fs::write(host.at("policy.yaml"), gone).unwrap();
+    office(&host.root());
+    let first = host.backup().expect(40).run.clone();
+    assert_eq!(host.backup().expect(40).notice_sent, Some(false));
+    std::fs::write(host.at("policy.yaml"), policy).unwrap();
+    assert_eq!(host.backup().expect(0).notice_sent, Some(true));
+    let late = topic.message();
+    assert_eq!(late["MessageAttributes"]["run"]["Value"], first);
+    let body = late["Message"].as_str().unwrap();
+    assert!(body.contains("This notice is late"), "{body}");
+    host.backup().expect(0);
+    assert!(topic.messages().is_empty());
 }
 
 #[test]

@@ -58,6 +58,7 @@ pub(crate) fn spec() -> RunSpec {
         active_deadline_seconds: 3600,
         time_zone: "UTC".to_owned(),
         approved_run: None,
+        left: None,
     }
 }
 

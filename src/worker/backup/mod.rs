@@ -71,7 +71,7 @@ use crate::plan::{compression, head, layout, place};
 use copy::Copied;
 pub use feed::Cuts;
 use session::Session;
-pub use unopened::refused;
+pub use unopened::{refused, refused_alone};
 
 /// What a run is given.
 #[derive(Clone, Debug)]

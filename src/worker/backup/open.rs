@@ -13,7 +13,7 @@ use crate::api::catalog::{Claim, Commit, CommitRef, FORMAT_VERSION, Head, Reposi
 use crate::api::outcome::Reason;
 use crate::plan::head::Access;
 use crate::plan::preflight::{self, Promises};
-use crate::plan::{head, location, outbox, place};
+use crate::plan::{head, left, location, outbox, place};
 use crate::worker::failure::Failure;
 use crate::worker::head::{crc64, create, swap, write_once};
 use crate::worker::lease;
@@ -214,7 +214,8 @@ impl<S: Store, T: Tree> Backup<S, T> {
             since: self.store.last_answer().unwrap_or_else(clock::now),
             process: process::this(),
         };
-        let mut next = head::opened(&held.head, writer, Uuid::new_v4());
+        let before = left::taken(held.head.clone(), self.spec.left.as_ref());
+        let mut next = head::opened(&before, writer, Uuid::new_v4());
         if let Some(dead) = held.head.writer.as_ref()
             && dead.run != self.run
             && self.tells

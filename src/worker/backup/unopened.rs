@@ -1,5 +1,7 @@
 //! The end of a run that did not come to hold its repository.
 
+use std::collections::BTreeMap;
+
 use super::{location_of, point};
 use crate::adapters::store::Store;
 use crate::api::outcome::Reason;
@@ -42,7 +44,18 @@ pub(super) async fn tell<S: Store>(
         }
         Err(_) => None,
     };
-    let told = outbox::tell_unopened(store, &location, post, held, &report).await;
+    let told = outbox::tell_unopened(store, &location, post, held, reporter, &report);
+    let told = Box::pin(told).await;
+    reporter.told(told.sent, told.error)
+}
+
+/// Ends a run that has no store to ask, and tells so.
+pub async fn refused_alone(reporter: &Reporter, failure: &Failure) -> RunReport {
+    let report = reporter.failed(failure, BTreeMap::new());
+    let Some(post) = reporter.post() else {
+        return report;
+    };
+    let told = outbox::tell_alone(post, reporter, &report).await;
     reporter.told(told.sent, told.error)
 }
 

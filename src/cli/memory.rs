@@ -1,0 +1,108 @@
+//! What a host keeps between runs that do not reach their repository: how often they failed, and
+//! what was told of it. Without it each of them would tell all of that anew.
+//!
+//! It is no part of a backup. Where it cannot be kept, or is lost, a failure is told once more.
+
+use std::path::PathBuf;
+
+use super::chain;
+use crate::adapters::textfile::{Textfile, TextfileError};
+use crate::api::left::Left;
+use crate::api::report::RunReport;
+use crate::api::run::RunSpec;
+use crate::worker::report::Reporter;
+
+/// The directory that files of all sources are kept in, where there is one.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    directory: Option<PathBuf>,
+}
+
+impl Memory {
+    /// That of a host: the directory that was asked for, or where such things belong.
+    pub(super) fn of_host(asked: Option<PathBuf>) -> Self {
+        Self {
+            directory: asked.or_else(state_directory),
+        }
+    }
+
+    /// That of a pod, which keeps nothing but in a volume of its own.
+    pub(super) fn of_pod(asked: Option<PathBuf>) -> Self {
+        Self { directory: asked }
+    }
+
+    /// What is kept of a source.
+    pub(super) fn of(&self, spec: &RunSpec) -> SourceMemory {
+        let RunSpec {
+            cluster,
+            namespace,
+            policy,
+            source,
+            ..
+        } = spec;
+        let name = format!("{cluster}/{namespace}/{policy}/{source}.json");
+        SourceMemory {
+            path: self.directory.as_ref().map(|place| place.join(name)),
+        }
+    }
+}
+
+/// What is kept of one source.
+#[derive(Debug)]
+pub(super) struct SourceMemory {
+    path: Option<PathBuf>,
+}
+
+impl SourceMemory {
+    /// Adds what was kept to an order that brings nothing of its own.
+    pub(super) fn recall(&self, spec: &mut RunSpec) {
+        if spec.left.is_none() {
+            spec.left = self.path.as_ref().and_then(|path| {
+                let text = std::fs::read_to_string(path).ok()?;
+                parse(&text)
+            });
+        }
+    }
+
+    /// Ends a run's report, and keeps what it leaves.
+    pub(super) fn done(&self, reporter: &Reporter) -> RunReport {
+        let report = reporter.done();
+        if let Err(error) = self.keep(report.left.as_ref()) {
+            tracing::warn!(error = %chain(&error), "not kept: the next run tells this one's failure again");
+        }
+        report
+    }
+
+    fn keep(&self, left: Option<&Left>) -> Result<(), TextfileError> {
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        let text = left.map(|left| serde_json::to_string(left).expect("it is JSON"));
+        if text.is_none() && !path.exists() {
+            return Ok(());
+        }
+        if let Some(directory) = path.parent() {
+            // Where it cannot be made, opening it says why.
+            let _ = std::fs::create_dir_all(directory);
+        }
+        Textfile::lock(path)?.replace(&text.unwrap_or_default())
+    }
+}
+
+/// What was kept; nothing where that is not readable any more.
+pub(super) fn parse(text: &str) -> Option<Left> {
+    serde_json::from_str(text).ok()
+}
+
+/// Where programs keep what is no data of the user's.
+/// <https://specifications.freedesktop.org/basedir-spec/latest/>
+/// <https://www.freedesktop.org/software/systemd/man/systemd.exec.html#RuntimeDirectory=>
+fn state_directory() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(of_service) = variable("STATE_DIRECTORY") {
+        return of_service.split(':').next().map(PathBuf::from);
+    }
+    let state = variable("XDG_STATE_HOME").map(PathBuf::from);
+    let state = state.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".local/state")));
+    state.map(|state| state.join("backstay"))
+}
