@@ -79,7 +79,8 @@ contract! {
         a_default_lock_is_set,
         acceleration_is_enabled_and_suspended,
         a_copy_is_kept,
-        a_queue_is_told;
+        a_queue_is_told,
+        a_source_tells_a_queue_beside_others;
     errors:
         what_is_missing_is_told,
         s14_wrong_keys_are_told,

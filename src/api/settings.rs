@@ -72,6 +72,11 @@ pub struct BucketSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<BucketEvents>,
 
+    /// Have the bucket of each source that has bucket.events tell its queue of what is stored and
+    /// deleted, under the source's prefix. Nothing else of a source's bucket is touched. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub source_events: bool,
+
     /// Who sets this. It needs more rights than a worker, and is used by the setup Job alone.
     /// Required in a cluster; on a plain host it is what the AWS tools use.
     #[serde(default, skip_serializing_if = "Option::is_none")]

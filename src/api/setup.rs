@@ -24,8 +24,30 @@ pub struct SetupSpec {
     pub storage: Storage,
     /// The categories' buckets, each once.
     pub data_buckets: Vec<String>,
+    /// What the buckets of sources are to tell, where that is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_events: Vec<SourceEvents>,
     /// What they are to be like.
     pub settings: BucketSettings,
+}
+
+/// What the bucket of a source is to tell.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceEvents {
+    /// The source's name.
+    pub source: String,
+    /// Its bucket.
+    pub bucket: String,
+    /// What its objects' keys begin with; empty for all of them.
+    pub prefix: String,
+    /// The bucket's region.
+    pub region: String,
+    /// The bucket's store; AWS where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// The queue that is told.
+    pub queue_arn: String,
 }
 
 /// The version of [`SetupReport`] that this build writes.

@@ -2,13 +2,16 @@
 //!
 //! [`wanted`] says what a policy wants of each bucket, [`compare`] sets that against what was seen.
 //! Two rules hold for every setting: what is stricter than wanted stays unless a person insists, and
-//! what is not ours stays in any case. Ours are lifecycle, replication and event rules whose id
-//! begins with `backstay-`, and statements of the bucket's policy whose Sid begins with `Backstay`.
+//! what is not ours stays in any case. Ours are lifecycle and replication rules whose id begins with
+//! `backstay-`, event rules by their whole id, and statements of the bucket's policy whose Sid begins
+//! with `Backstay`.
 
 pub(super) mod check;
 mod compare;
+mod events;
 mod lifecycle;
 mod object_lock;
+mod sources;
 mod statements;
 mod wanted;
 
@@ -18,7 +21,9 @@ use super::preflight::LifecycleRule;
 use crate::api::settings::TransitionClass;
 
 pub use self::compare::compare;
+pub use self::events::{EventRule, SeenEvents, TOLD, missing};
 pub(super) use self::lifecycle::{Tiers, tiers};
+pub(super) use self::sources::told;
 pub(crate) use self::statements::merged;
 pub use self::wanted::wanted;
 
@@ -35,6 +40,10 @@ pub struct Wanted {
     pub bucket: String,
     /// Where it is made.
     pub region: String,
+    /// Its store; AWS where there is none.
+    pub endpoint: Option<String>,
+    /// What it is to the policy.
+    pub role: Role,
     /// Whether it is made if it is missing.
     pub create: bool,
     /// Whether it keeps versions.
@@ -53,8 +62,17 @@ pub struct Wanted {
     pub acceleration: Option<bool>,
     /// The copy of everything.
     pub replica: Option<Replica>,
-    /// The queue that is told, by its ARN.
-    pub events: Option<String>,
+    /// Our event rules.
+    pub events: Vec<EventRule>,
+}
+
+/// What a bucket is to a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It holds files or catalog.
+    Own,
+    /// It is a source and nothing else: it is not made, and nothing but its events is looked at.
+    Source,
 }
 
 /// What a bucket was seen to be like.
@@ -76,8 +94,8 @@ pub struct Observed {
     pub acceleration: Seen<bool>,
     /// What is copied.
     pub replication: Seen<Replication>,
-    /// Whether our queue is told as it should be.
-    pub events: Seen<Option<Events>>,
+    /// All event rules.
+    pub events: Seen<Vec<SeenEvents>>,
 }
 
 /// A setting that was looked at, or not.
@@ -181,15 +199,6 @@ pub struct Replication {
     pub has_foreign: bool,
 }
 
-/// What our event rule says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Events {
-    /// The queue's ARN.
-    pub queue_arn: String,
-    /// Whether it is told of just what it should be told of.
-    pub is_whole: bool,
-}
-
 /// A setting of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Setting {
@@ -245,7 +254,7 @@ impl Setting {
             Self::ObjectLock => "leave bucketSettings.objectLock out",
             Self::Acceleration => "leave bucketSettings.transferAcceleration out",
             Self::Replication => "leave bucketSettings.replication out",
-            Self::Events => "leave bucketSettings.events out",
+            Self::Events => "leave bucketSettings.events and sourceEvents out",
         }
     }
 }

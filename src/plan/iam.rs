@@ -334,6 +334,30 @@ bucketSettings:
         assert_eq!(events(&self::orders(&valid(POLICY))), None);
     }
 
+    #[test]
+    fn a_sources_bucket_is_told_whom_to_tell_and_only_where_that_is_asked_for() {
+        let bucket = "bucket: {name: acme-in, events: {queueUrl: \
+                      'https://sqs.eu-south-1.amazonaws.com/123456789012/up'}}";
+        let policy = POLICY.replace("path: {directory: /srv}", bucket);
+        let rights = |policy: &str| setup(valid(policy).setup.as_ref().expect("settings"));
+        let unasked = rights(&policy);
+        assert!(!unasked.to_string().contains("acme-in"), "{unasked}");
+        let asked =
+            rights(&policy.replace("  create: true", "  create: true\n  sourceEvents: true"));
+        let statements = asked["Statement"].as_array().expect("statements");
+        let of_source: Vec<&Value> = statements
+            .iter()
+            .filter(|one| one.to_string().contains("acme-in"))
+            .collect();
+        let expected = json!({
+            "Sid": "BackstaySourceEvents",
+            "Effect": "Allow",
+            "Action": ["s3:GetBucketNotification", "s3:PutBucketNotification"],
+            "Resource": ["arn:aws:s3:::acme-in"],
+        });
+        assert_eq!(of_source, [&expected]);
+    }
+
     fn actions(document: &Value) -> Vec<String> {
         let statements = document["Statement"].as_array().expect("statements");
         let actions = statements.iter().filter_map(|one| one["Action"].as_array());

@@ -150,8 +150,8 @@ pub fn validate(
             time_zone: time_zone.to_owned(),
             credentials: spec.storage.credentials.clone(),
             worker,
+            setup: setup(spec, context, &sources),
             sources,
-            setup: setup(spec, context),
         }),
         (problems, _) => Err(problems),
     }
@@ -414,19 +414,26 @@ fn storage(spec: &BackupPolicySpec) -> Storage {
 }
 
 /// What a setup is told, where the buckets' settings are ours to set.
-fn setup(spec: &BackupPolicySpec, context: Context<'_>) -> Option<SetupSpec> {
+fn setup(
+    spec: &BackupPolicySpec,
+    context: Context<'_>,
+    sources: &[ValidSource],
+) -> Option<SetupSpec> {
     let settings = spec.bucket_settings.clone()?;
     let buckets: BTreeSet<&String> = spec
         .categories
         .iter()
         .map(|category| &category.bucket)
         .collect();
+    let followed = sources.iter().filter(|_| settings.source_events);
+    let told = followed.filter_map(|source| bucket::told(&source.name, &source.location));
     Some(SetupSpec {
         version: SETUP_SPEC_VERSION,
         namespace: context.namespace.to_owned(),
         policy: context.policy.to_owned(),
         storage: storage(spec),
         data_buckets: buckets.into_iter().cloned().collect(),
+        source_events: told.collect(),
         settings,
     })
 }

@@ -156,7 +156,7 @@ fn check_credentials(field: &str, bucket: &BucketSource, place: Place, problems:
 }
 
 /// The bucket with what the policy leaves open. A region of its own without an endpoint is AWS's.
-fn resolve(spec: &BackupPolicySpec, bucket: &BucketSource) -> BucketOrder {
+pub(super) fn resolve(spec: &BackupPolicySpec, bucket: &BucketSource) -> BucketOrder {
     let (region, endpoint) = (bucket.region.as_deref(), bucket.endpoint.as_deref());
     let (region, endpoint) = store(&spec.storage, region, endpoint);
     let events = bucket.events.as_ref();
@@ -187,16 +187,21 @@ pub(super) fn store(
 
 /// Whether this is, or holds, what the policy's own repositories write.
 pub(super) fn is_own(spec: &BackupPolicySpec, bucket: &BucketOrder) -> bool {
-    let address = |endpoint: &Option<String>| {
-        let endpoint = endpoint.as_deref().unwrap_or_default();
-        endpoint.trim_end_matches('/').to_ascii_lowercase()
-    };
     let categories = spec.categories.iter().map(|category| &category.bucket);
     let mut own = categories.chain(&spec.storage.catalog_bucket);
     let prefix = &bucket.prefix;
-    address(&bucket.endpoint) == address(&spec.storage.endpoint)
+    is_same_store(bucket.endpoint.as_deref(), spec.storage.endpoint.as_deref())
         && own.any(|own| *own == bucket.name)
         && OWN_ROOTS
             .iter()
             .any(|root| root.starts_with(prefix.as_str()) || prefix.starts_with(root))
+}
+
+/// Whether two endpoints are of one store, in which a name is one bucket's.
+pub(super) fn is_same_store(one: Option<&str>, other: Option<&str>) -> bool {
+    let address = |endpoint: Option<&str>| {
+        let endpoint = endpoint.unwrap_or_default();
+        endpoint.trim_end_matches('/').to_ascii_lowercase()
+    };
+    address(one) == address(other)
 }

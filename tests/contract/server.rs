@@ -54,8 +54,6 @@ pub(crate) enum Deviation {
     ForgetsVersionCounts,
     /// Delete markers are not copied, whatever is said.
     CopiesNoMarkers,
-    /// Whom a bucket tells is told in a form that only lenient clients read.
-    MisnamesNotifications,
     /// There are no queues but those that the server was started with.
     LacksQueues,
 }
@@ -87,7 +85,6 @@ const MOTO: &[Deviation] = &[
     FailsOnUploadsGivenUp,
     ForgetsVersionCounts,
     CopiesNoMarkers,
-    MisnamesNotifications,
 ];
 
 /// The one key that MinIO has in the tests.

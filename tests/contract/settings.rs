@@ -7,16 +7,16 @@ use backstay::adapters::credentials::Credentials;
 use backstay::adapters::s3::Timeouts;
 use backstay::adapters::s3::buckets::{Buckets, is_unsupported};
 use backstay::adapters::store::StoreError;
-use backstay::api::setup::{SETUP_SPEC_VERSION, SetupSpec};
+use backstay::api::setup::{SETUP_SPEC_VERSION, SetupSpec, SourceEvents};
 use backstay::plan::bucket::{Finding, Setting, Verdict, Wanted, compare, wanted};
 use serde_json::json;
 
 use super::parrot::{answer, parrot};
 use super::server::Deviation::{
     CopiesNoMarkers, LacksAcceleration, LacksPublicAccessBlock, LacksQueues, LacksReplicas,
-    LacksTiers, LacksUploadRules, LocksNewBucketsOnly, MisnamesNotifications,
+    LacksTiers, LacksUploadRules, LocksNewBucketsOnly,
 };
-use super::server::{KMS_KEY, Server, encryption, secret, storage};
+use super::server::{KMS_KEY, REGION, Server, encryption, secret, storage};
 
 /// What a policy with these settings wants of a bucket, and of nothing else of it.
 fn wants(server: &Server, bucket: &str, settings: &str) -> Wanted {
@@ -36,6 +36,7 @@ fn wants_encrypted(server: &Server, bucket: &str, settings: &str, kind: &str) ->
         policy: "office".to_owned(),
         storage: storage(&server.endpoint, encryption(kind)),
         data_buckets: vec![bucket.to_owned()],
+        source_events: Vec::new(),
         settings: serde_json::from_value(all).unwrap(),
     };
     wanted(&spec).remove(0)
@@ -281,14 +282,59 @@ pub(crate) async fn a_queue_is_told(server: &Server) {
     if server.has(LacksQueues) {
         return check_refused(server, &wanted, Setting::Events).await;
     }
-    if server.has(MisnamesNotifications) {
-        let error = buckets(server).observe(&wanted).await.unwrap_err();
-        return assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
-    }
     check_set(server, &wanted, Setting::Events).await;
 }
 
-/// No server in the tests both takes and tells whom a bucket tells, so this is what S3 says.
+pub(crate) async fn a_source_tells_a_queue_beside_others(server: &Server) {
+    let bucket = server.bucket_without_versions().await;
+    let told = |source: &str, prefix: &str| SourceEvents {
+        source: source.to_owned(),
+        bucket: bucket.clone(),
+        prefix: prefix.to_owned(),
+        region: REGION.to_owned(),
+        endpoint: Some(server.endpoint.clone()),
+        queue_arn: format!("arn:aws:sqs:{REGION}:123456789012:{source}"),
+    };
+    let wants = |sources: Vec<SourceEvents>| {
+        let spec = SetupSpec {
+            version: SETUP_SPEC_VERSION,
+            namespace: "acme".to_owned(),
+            policy: "office".to_owned(),
+            storage: storage(&server.endpoint, encryption("none")),
+            data_buckets: Vec::new(),
+            source_events: sources,
+            settings: serde_saphyr::from_str("{sourceEvents: true}").unwrap(),
+        };
+        wanted(&spec).pop().unwrap()
+    };
+    let first = wants(vec![told("a", "a/")]);
+    if server.has(LacksQueues) {
+        let error = buckets(server).write(&first, Setting::Events).await;
+        let message = error.unwrap_err().to_string();
+        return assert!(message.contains("the store has no such queue"), "{message}");
+    }
+    check_set(server, &first, Setting::Events).await;
+    // Another policy's source stands beside it, and one that is in its way is not written.
+    let mut other = wants(vec![told("b", "b/")]);
+    check_set(server, &other, Setting::Events).await;
+    let findings = look(server, &first).await;
+    assert_eq!(findings[0].verdict, Verdict::AlreadyThere, "{findings:?}");
+    other.events[0].prefix = "a/new/".to_owned();
+    let findings = look(server, &other).await;
+    assert!(
+        matches!(&findings[0].verdict, Verdict::Refused(reason)
+            if reason.contains("backstay-source.acme.office.a")),
+        "{findings:?}"
+    );
+    let missing = wants(vec![SourceEvents {
+        bucket: format!("{bucket}-missing"),
+        ..told("a", "")
+    }]);
+    let findings = look(server, &missing).await;
+    assert_eq!(findings[0].setting, Setting::Existence, "{findings:?}");
+}
+
+/// No server in the tests tells all that a bucket may tell, so this is what S3 says.
 pub(crate) async fn notices_of_others_stay() {
     let theirs = "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
         <TopicConfiguration><Id>t</Id><Topic>arn:aws:sns:us-east-1:123456789012:topic</Topic>\
@@ -309,6 +355,7 @@ pub(crate) async fn notices_of_others_stay() {
         policy: "office".to_owned(),
         storage,
         data_buckets: vec!["bucket".to_owned()],
+        source_events: Vec::new(),
         settings: serde_json::from_value(json!({"events": {"queueArn": queue}})).unwrap(),
     };
     let wanted = wanted(&spec).remove(0);

@@ -15,6 +15,7 @@ mod policy;
 mod replication;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Region;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{
     AccelerateConfiguration, BucketAccelerateStatus, BucketLocationConstraint,
@@ -27,7 +28,7 @@ use super::{S3Store, Timeouts, misnamed, versioning};
 use crate::adapters::credentials::{Credentials, CredentialsError};
 use crate::adapters::store::StoreError;
 use crate::api::policy::Storage;
-use crate::plan::bucket::{Observed, Seen, Setting, Wanted};
+use crate::plan::bucket::{Observed, Role, Seen, Setting, Wanted};
 
 /// The one region that a request to make a bucket must not name.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
@@ -40,6 +41,8 @@ const NOT_IMPLEMENTED: &str = "NotImplemented";
 #[derive(Clone, Debug)]
 pub struct Buckets {
     client: Client,
+    region: String,
+    endpoint: Option<String>,
 }
 
 impl Buckets {
@@ -58,20 +61,50 @@ impl Buckets {
         config.set_endpoint_url(storage.endpoint.clone());
         Ok(Self {
             client: Client::from_conf(config.build()),
+            region: storage.region.clone(),
+            endpoint: storage.endpoint.clone(),
         })
     }
 
     /// Reads what is wanted of a bucket, and nothing else; `None` where it does not exist.
     pub async fn observe(&self, wanted: &Wanted) -> Result<Option<Observed>, StoreError> {
+        match self.at(wanted).read(wanted).await {
+            Err(StoreError::NoSuchBucket { .. }) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    /// Writes one setting as it is wanted. What is not wanted of it is not written.
+    pub async fn write(&self, wanted: &Wanted, setting: Setting) -> Result<(), StoreError> {
+        self.at(wanted).set(wanted, setting).await
+    }
+
+    /// The same identity where a bucket is: that of a source may be of another region or store.
+    fn at(&self, wanted: &Wanted) -> Self {
+        if wanted.region == self.region && wanted.endpoint == self.endpoint {
+            return self.clone();
+        }
+        let mut config = self
+            .client
+            .config()
+            .to_builder()
+            .region(Region::new(wanted.region.clone()))
+            .force_path_style(wanted.endpoint.is_some());
+        config.set_endpoint_url(wanted.endpoint.clone());
+        Self {
+            client: Client::from_conf(config.build()),
+            region: wanted.region.clone(),
+            endpoint: wanted.endpoint.clone(),
+        }
+    }
+
+    async fn read(&self, wanted: &Wanted) -> Result<Observed, StoreError> {
         let bucket = wanted.bucket.as_str();
-        let versioning = match versioning::is_enabled(&self.client, bucket).await {
-            Err(StoreError::NoSuchBucket { .. }) => return Ok(None),
-            answer => answer?,
-        };
-        let mut observed = Observed {
-            versioning,
-            ..Observed::default()
-        };
+        let mut observed = Observed::default();
+        // This tells of a bucket whether it exists, whatever is wanted of it.
+        if wanted.role == Role::Own {
+            observed.versioning = versioning::is_enabled(&self.client, bucket).await?;
+        }
         if wanted.block_public_access {
             observed.public_access_blocks = seen(self.public_access_blocks(bucket).await)?;
         }
@@ -93,14 +126,13 @@ impl Buckets {
         if wanted.replica.is_some() {
             observed.replication = seen(self.replication(bucket).await)?;
         }
-        if wanted.events.is_some() {
+        if !wanted.events.is_empty() {
             observed.events = seen(self.events(bucket).await)?;
         }
-        Ok(Some(observed))
+        Ok(observed)
     }
 
-    /// Writes one setting as it is wanted. What is not wanted of it is not written.
-    pub async fn write(&self, wanted: &Wanted, setting: Setting) -> Result<(), StoreError> {
+    async fn set(&self, wanted: &Wanted, setting: Setting) -> Result<(), StoreError> {
         let bucket = wanted.bucket.as_str();
         match setting {
             Setting::Existence => self.create(wanted).await,
@@ -124,10 +156,7 @@ impl Buckets {
                 Some(replica) => self.set_replication(bucket, replica).await,
                 None => Ok(()),
             },
-            Setting::Events => match &wanted.events {
-                Some(queue_arn) => self.set_events(bucket, queue_arn).await,
-                None => Ok(()),
-            },
+            Setting::Events => self.set_events(bucket, &wanted.events).await,
         }
     }
 

@@ -14,6 +14,20 @@ pub(super) fn is_enabled<E>(
     read(str::from_utf8(body).ok()?, operation)
 }
 
+/// Whether the answer says nothing at all, where its root is named after the operation.
+pub(super) fn is_empty<E>(error: &SdkError<E, HttpResponse>, operation: &'static str) -> bool {
+    let body = error
+        .raw_response()
+        .filter(|raw| raw.status().is_success())
+        .and_then(|raw| str::from_utf8(raw.body().bytes()?).ok());
+    body.is_some_and(|body| is_bare(body, operation))
+}
+
+fn is_bare(body: &str, operation: &str) -> bool {
+    let root = body.rsplit_once('<').map_or("", |(_, root)| root);
+    root.starts_with(&format!("{operation}Response")) && root.trim_end().ends_with("/>")
+}
+
 fn read(body: &str, operation: &str) -> Option<bool> {
     body.contains(&format!("<{operation}Response"))
         .then(|| body.contains("<Status>Enabled</Status>"))
@@ -33,5 +47,15 @@ mod tests {
         assert_eq!(answer("<Status>Suspended</Status>"), Some(false));
         assert_eq!(answer(""), Some(false));
         assert_eq!(read("<html><Status>Enabled</Status>", "GetIt"), None);
+    }
+
+    #[test]
+    fn an_answer_is_empty_where_its_root_is_all_of_it() {
+        assert!(is_bare("<?xml?>\n<GetItResponse xmlns=\"x\"/>\n", "GetIt"));
+        assert!(!is_bare(
+            "<?xml?>\n<GetItResponse><It/></GetItResponse>",
+            "GetIt"
+        ));
+        assert!(!is_bare("<html/>", "GetIt"));
     }
 }

@@ -1,7 +1,7 @@
 //! What schema and CEL cannot say of `bucketSettings`.
 
-use super::lifecycle;
 use super::wanted::{BUCKET_PLACEHOLDER, is_plain_http};
+use super::{lifecycle, sources};
 use crate::api::policy::BackupPolicySpec;
 use crate::api::settings::{BucketEvents, Lifecycle, Replication, TransitionClass};
 use crate::plan::names;
@@ -38,6 +38,9 @@ pub(in crate::plan) fn check(spec: &BackupPolicySpec, place: Place, problems: &m
     }
     if let Some(events) = &settings.events {
         check_events(events, problems);
+    }
+    if settings.source_events {
+        sources::check(spec, problems);
     }
     let credentials = settings.credentials.as_ref();
     check_credentials(

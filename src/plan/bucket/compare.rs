@@ -1,7 +1,7 @@
 //! What is to be done about a bucket, setting by setting.
 
 use super::{
-    AtRest, Events, Finding, Observed, Replica, Replication, Seen, Setting, Verdict, Wanted,
+    AtRest, Finding, Observed, Replica, Replication, Role, Seen, Setting, Verdict, Wanted, events,
     lifecycle, object_lock, statements,
 };
 
@@ -41,25 +41,34 @@ pub fn compare(wanted: &Wanted, observed: Option<&Observed>) -> Vec<Finding> {
         Some(vec![replication(wanted.replica.as_ref()?, seen)])
     }));
     findings.extend(on(&observed.events, Setting::Events, |seen| {
-        Some(vec![events(wanted.events.as_deref()?, seen.as_ref())])
+        Some(vec![events::compare(&wanted.events, seen)])
     }));
     findings
 }
 
 /// A bucket that does not exist: whether it is made, it has nothing yet.
 fn missing(wanted: &Wanted) -> Vec<Finding> {
+    let bucket = &wanted.bucket;
     let verdict = if wanted.create {
         Verdict::Apply
+    } else if wanted.role == Role::Source {
+        Verdict::Refused(format!(
+            "a source is not made: create bucket {bucket}, or correct the source's bucket.name"
+        ))
     } else {
         Verdict::Refused(format!(
-            "bucket {} does not exist: create it, correct its name, or set bucketSettings.create",
-            wanted.bucket
+            "bucket {bucket} does not exist: create it, correct its name, or set \
+             bucketSettings.create"
         ))
     };
     let existence = Finding {
         setting: Setting::Existence,
         is: "missing".to_owned(),
-        wanted: format!("made in {}", wanted.region),
+        wanted: if wanted.role == Role::Source {
+            "a source".to_owned()
+        } else {
+            format!("made in {}", wanted.region)
+        },
         verdict,
     };
     let rest = wanted.create.then(|| compare(wanted, Some(&empty(wanted))));
@@ -87,7 +96,7 @@ fn empty(wanted: &Wanted) -> Observed {
         object_lock: is(wanted.object_lock.is_some(), None),
         acceleration: is(wanted.acceleration.is_some(), false),
         replication: is(wanted.replica.is_some(), Replication::default()),
-        events: is(wanted.events.is_some(), None),
+        events: is(!wanted.events.is_empty(), Vec::new()),
     }
 }
 
@@ -244,31 +253,18 @@ fn describe_replica(replica: &Replica) -> String {
     )
 }
 
-fn events(queue_arn: &str, seen: Option<&Events>) -> Finding {
-    let is_there = seen.is_some_and(|seen| seen.is_whole && seen.queue_arn == queue_arn);
-    let is = match seen {
-        None => "none of ours".to_owned(),
-        Some(seen) if seen.is_whole => format!("told to {}", seen.queue_arn),
-        Some(seen) => format!("told to {}, changed by hand", seen.queue_arn),
-    };
-    finding(
-        Setting::Events,
-        is,
-        format!("told to {queue_arn}"),
-        apply_unless(is_there),
-    )
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::plan::bucket::{Lock, LockMode};
+    use crate::plan::bucket::{EventRule, Lock, LockMode};
 
     /// A bucket of which nothing is wanted.
     pub(in crate::plan::bucket) fn wanted() -> Wanted {
         Wanted {
             bucket: "b".to_owned(),
             region: "eu-south-1".to_owned(),
+            endpoint: None,
+            role: Role::Own,
             create: false,
             versioning: false,
             block_public_access: false,
@@ -278,7 +274,7 @@ pub(super) mod tests {
             object_lock: None,
             acceleration: None,
             replica: None,
-            events: None,
+            events: Vec::new(),
         }
     }
 
@@ -312,6 +308,12 @@ pub(super) mod tests {
             ..asked
         };
         assert_eq!(told(&not_asked), [(Setting::Existence, "Refused")]);
+        let source = Wanted {
+            role: Role::Source,
+            ..not_asked
+        };
+        let remark = compare(&source, None)[0].remark().unwrap_or_default();
+        assert!(remark.starts_with("a source is not made"), "{remark}");
     }
 
     #[test]
@@ -414,26 +416,12 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_queue_is_told_of_everything_or_set_anew() {
-        let queue = "arn:aws:sqs:eu-south-1:123456789012:q";
-        let seen = |queue_arn: &str, is_whole| Events {
-            queue_arn: queue_arn.to_owned(),
-            is_whole,
-        };
-        let check = |seen: Option<Events>, expected: &str| {
-            assert_eq!(events(queue, seen.as_ref()).verdict.as_str(), expected);
-        };
-        check(None, "Apply");
-        check(Some(seen(queue, true)), "AlreadyThere");
-        check(Some(seen(queue, false)), "Apply");
-        check(
-            Some(seen("arn:aws:sqs:eu-south-1:123456789012:p", true)),
-            "Apply",
-        );
-    }
-
-    #[test]
     fn findings_stand_in_the_order_in_which_they_are_written() {
+        let rule = EventRule {
+            id: "r".to_owned(),
+            prefix: "data/".to_owned(),
+            queue_arn: "q".to_owned(),
+        };
         let wanted = Wanted {
             create: true,
             versioning: true,
@@ -445,7 +433,7 @@ pub(super) mod tests {
                 days: 1,
             }),
             acceleration: Some(true),
-            events: Some("q".to_owned()),
+            events: vec![rule],
             ..wanted()
         };
         let settings: Vec<Setting> = compare(&wanted, None)

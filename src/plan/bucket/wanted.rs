@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{AtRest, Lock, LockMode, Replica, Wanted, lifecycle, statements};
+use super::{
+    AtRest, EventRule, Lock, LockMode, Replica, Role, Wanted, lifecycle, sources, statements,
+};
 use crate::api::policy::{Encryption, Storage};
 use crate::api::settings::{ObjectLock, ObjectLockMode, Replication};
 use crate::api::setup::SetupSpec;
@@ -10,15 +12,23 @@ use crate::api::setup::SetupSpec;
 /// What stands for the bucket's name in the ARN of its copy.
 pub(super) const BUCKET_PLACEHOLDER: &str = "{bucket}";
 
-/// What each bucket of a policy is to be like, in the order of their names.
+/// The rule of the categories' buckets, and where it is for.
+const RULE: &str = "backstay-events";
+const FILES: &str = "data/";
+
+/// What each bucket of a policy is to be like: its own in the order of their names, then those of its
+/// sources.
 #[must_use]
 pub fn wanted(spec: &SetupSpec) -> Vec<Wanted> {
     let data: BTreeSet<&String> = spec.data_buckets.iter().collect();
     let mut all = data.clone();
     all.extend(&spec.storage.catalog_bucket);
-    all.into_iter()
+    let own = all.into_iter();
+    let mut wanted: Vec<Wanted> = own
         .map(|bucket| of_bucket(spec, bucket, data.contains(bucket)))
-        .collect()
+        .collect();
+    sources::add(spec, &mut wanted);
+    wanted
 }
 
 fn of_bucket(spec: &SetupSpec, bucket: &str, holds_data: bool) -> Wanted {
@@ -31,6 +41,8 @@ fn of_bucket(spec: &SetupSpec, bucket: &str, holds_data: bool) -> Wanted {
     Wanted {
         bucket: bucket.to_owned(),
         region: storage.region.clone(),
+        endpoint: storage.endpoint.clone(),
+        role: Role::Own,
         create: settings.create,
         versioning: settings.versioning,
         block_public_access: settings.block_public_access,
@@ -56,9 +68,14 @@ fn of_bucket(spec: &SetupSpec, bucket: &str, holds_data: bool) -> Wanted {
             .map(|replication| replica(replication, bucket)),
         events: settings
             .events
-            .as_ref()
+            .iter()
             .filter(|_| holds_data)
-            .map(|events| events.queue_arn.clone()),
+            .map(|events| EventRule {
+                id: RULE.to_owned(),
+                prefix: FILES.to_owned(),
+                queue_arn: events.queue_arn.clone(),
+            })
+            .collect(),
     }
 }
 
@@ -113,6 +130,7 @@ mod tests {
             policy: "office".to_owned(),
             storage: serde_saphyr::from_str(storage).expect("a store"),
             data_buckets: vec!["photos".to_owned(), "documents".to_owned()],
+            source_events: Vec::new(),
             settings: serde_saphyr::from_str(settings).expect("settings"),
         }
     }
@@ -187,7 +205,7 @@ mod tests {
         );
         let told: Vec<bool> = wanted(&spec)
             .iter()
-            .map(|one| one.events.is_some())
+            .map(|one| !one.events.is_empty())
             .collect();
         assert_eq!(told, [false, true, true]);
     }

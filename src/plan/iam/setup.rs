@@ -6,16 +6,27 @@ use serde_json::{Value, json};
 
 use super::{arn, document, statement};
 use crate::api::setup::SetupSpec;
-use crate::plan::bucket::{Wanted, wanted};
+use crate::plan::bucket::{Role, Wanted, wanted};
+
+const EVENTS: [&str; 2] = ["s3:GetBucketNotification", "s3:PutBucketNotification"];
 
 /// The rights to see to the settings of a policy's buckets.
 #[must_use]
 pub fn setup(spec: &SetupSpec) -> Value {
-    let all = wanted(spec);
-    let actions: BTreeSet<&str> = all.iter().flat_map(actions).collect();
+    let mut all = wanted(spec);
+    all.retain(|one| one.role == Role::Own);
+    let mut actions: BTreeSet<&str> = all.iter().flat_map(actions).collect();
+    if spec.settings.events.is_some() {
+        actions.extend(EVENTS);
+    }
     let actions: Vec<&str> = actions.into_iter().collect();
     let buckets = all.iter().map(|one| arn(&one.region, &one.bucket));
     let mut statements = vec![statement("BackstaySettings", &actions, &buckets.collect())];
+    let sources = spec.source_events.iter();
+    let sources: BTreeSet<String> = sources.map(|one| arn(&one.region, &one.bucket)).collect();
+    if !sources.is_empty() {
+        statements.push(statement("BackstaySourceEvents", &EVENTS, &sources));
+    }
     if let Some(replica) = all.iter().find_map(|one| one.replica.as_ref()) {
         let role = BTreeSet::from([replica.role_arn.clone()]);
         let mut pass = statement("BackstayReplicationRole", &["iam:PassRole"], &role);
@@ -79,12 +90,6 @@ fn actions(wanted: &Wanted) -> Vec<&'static str> {
             ],
         ),
     ];
-    let events: &[&str] = if wanted.events.is_some() {
-        &["s3:GetBucketNotification", "s3:PutBucketNotification"]
-    } else {
-        &[]
-    };
     let asked = settings.into_iter().filter(|(is_asked, _)| *is_asked);
-    let actions = asked.flat_map(|(_, actions)| actions);
-    actions.chain(events).copied().collect()
+    asked.flat_map(|(_, actions)| actions).copied().collect()
 }
