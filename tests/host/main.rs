@@ -36,6 +36,7 @@ mod restoring;
 mod running;
 mod runs;
 mod store;
+mod telling;
 mod tree;
 mod twins;
 mod unreadable;

@@ -25,6 +25,11 @@ impl Queue {
         Self { runtime, url }
     }
 
+    /// Its name, which its ARN ends with.
+    pub(crate) fn name(&self) -> &str {
+        self.url.rsplit_once('/').unwrap().1
+    }
+
     /// Sends a message as it is.
     pub(crate) fn send(&self, body: &str) {
         let message = json!({"QueueUrl": self.url, "MessageBody": body});

@@ -5,8 +5,10 @@ use std::future::Future;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Credentials, Region};
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, BucketVersioningStatus, ExpirationStatus, LifecycleExpiration,
-    LifecycleRule, LifecycleRuleFilter, VersioningConfiguration,
+    BucketLifecycleConfiguration, BucketVersioningStatus, Event, ExpirationStatus, FilterRule,
+    FilterRuleName, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
+    NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration, S3KeyFilter,
+    VersioningConfiguration,
 };
 
 use crate::environment::variable;
@@ -25,6 +27,10 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new() -> Self {
+        Self::at(&minio())
+    }
+
+    pub(crate) fn at(endpoint: &str) -> Self {
         let keys = Credentials::new(
             variable("AWS_ACCESS_KEY_ID"),
             variable("AWS_SECRET_ACCESS_KEY"),
@@ -35,7 +41,7 @@ impl Store {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version_latest()
             .region(Region::new(REGION))
-            .endpoint_url(minio())
+            .endpoint_url(endpoint)
             .force_path_style(true)
             .credentials_provider(keys)
             .build();
@@ -70,6 +76,36 @@ impl Store {
         let request = self.client.put_bucket_versioning().bucket(bucket);
         self.wait(request.versioning_configuration(versioning).send())
             .unwrap();
+    }
+
+    /// Has a queue told of what is stored under a prefix, by a rule of somebody else's and no other.
+    pub(crate) fn tell(&self, bucket: &str, rule: &str, prefix: &str, queue_arn: &str) {
+        let filter = FilterRule::builder()
+            .name(FilterRuleName::Prefix)
+            .value(prefix)
+            .build();
+        let key = S3KeyFilter::builder().filter_rules(filter).build();
+        let rule = QueueConfiguration::builder()
+            .id(rule)
+            .queue_arn(queue_arn)
+            .events(Event::S3ObjectCreated)
+            .filter(NotificationConfigurationFilter::builder().key(key).build())
+            .build()
+            .unwrap();
+        let rules = NotificationConfiguration::builder()
+            .queue_configurations(rule)
+            .build();
+        let request = self.client.put_bucket_notification_configuration();
+        let request = request.bucket(bucket).notification_configuration(rules);
+        self.wait(request.send()).unwrap();
+    }
+
+    /// The names of the rules by which queues are told.
+    pub(crate) fn told(&self, bucket: &str) -> Vec<String> {
+        let request = self.client.get_bucket_notification_configuration();
+        let answer = self.wait(request.bucket(bucket).send()).unwrap();
+        let rules = answer.queue_configurations.unwrap_or_default();
+        rules.into_iter().filter_map(|rule| rule.id).collect()
     }
 
     /// A rule that deletes the current version of everything under a prefix after some days.
