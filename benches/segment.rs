@@ -1,7 +1,7 @@
 //! What a catalog costs: time to encode and to decode, bytes of a row, peak memory.
 //!
 //! `cargo bench --bench segment`. Rows look like those of a file server on a store with 32
-//! characters of version id; one segment of 50,000 rows is in memory at a time.
+//! characters of version id; one segment of 25,000 rows is in memory at a time.
 
 use std::error::Error;
 use std::io::Write;
@@ -17,7 +17,7 @@ use backstay::plan::key;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What the engine cuts at.
-const SEGMENT_ROWS: usize = 50_000;
+const SEGMENT_ROWS: usize = 25_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();

@@ -14,7 +14,7 @@ use crate::api::settings::Lifecycle;
 
 /// How many rows a segment of the catalog has, and what one of them takes there. Measured:
 /// docs/benchmarks.md.
-const ROWS_OF_SEGMENT: u64 = 50_000;
+const ROWS_OF_SEGMENT: u64 = 25_000;
 const BYTES_OF_ROW: u64 = 105;
 
 impl Survey {

@@ -39,9 +39,9 @@ pub struct Cuts {
 impl Default for Cuts {
     fn default() -> Self {
         Self {
-            rows: 50_000,
-            rows_max: 75_000,
-            rows_min: 12_500,
+            rows: 25_000,
+            rows_max: 37_500,
+            rows_min: 6_250,
             age_max: Duration::from_mins(5),
         }
     }
