@@ -59,7 +59,7 @@ def main():
         check_rights(most, policy(most, told_by_queue(most)))
         check_roles(most)
         check_topic(example)
-        check_queue(most)
+        check_queue(most, endpoint)
         check_endpoint(most)
         check_trail(most)
         check_settings(least, endpoint)
@@ -88,7 +88,7 @@ def everything(copies):
     }
 
 
-def policy(stack, source):
+def policy(stack, *sources):
     """The policy of whoever copies what the stack prints."""
     return {
         "apiVersion": "backstay.dev/v1alpha1",
@@ -96,7 +96,7 @@ def policy(stack, source):
         "metadata": {"name": "office", "namespace": "acme"},
         "spec": {
             "schedule": "@daily",
-            "sources": [source],
+            "sources": list(sources),
             **yaml.safe_load(stack.outputs["PolicyLines"]),
         },
     }
@@ -214,7 +214,9 @@ def check_rights(stack, policy):
 
 def check_roles(stack):
     iam = stack.client("iam")
-    claim = policy(stack, CLAIM)
+    uploads = told_by_queue(stack)
+    uploads["name"] = "uploads"
+    claim = policy(stack, CLAIM, uploads)
     for who in ("Worker", "Setup"):
         rights = stack.outputs[f"{who}Rights"]
         for kind, trust in (
@@ -250,7 +252,7 @@ def queue_arn(stack):
     return stack.outputs["TopicArn"].replace(":sns:", ":sqs:").replace("-notices", "-events")
 
 
-def check_queue(stack):
+def check_queue(stack, endpoint):
     sqs = stack.client("sqs")
     url = stack.outputs["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -261,17 +263,17 @@ def check_queue(stack):
         "ArnEquals": {"aws:SourceArn": "arn:aws:s3:::acme-uploads"},
         "StringEquals": {"aws:SourceAccount": ACCOUNT},
     }, statement
-    words = re.fullmatch(r".*--notification-configuration '(.*)'", stack.outputs["SourceNotifications"])
     s3 = stack.client("s3")
     s3.create_bucket(
         Bucket="acme-uploads", CreateBucketConfiguration={"LocationConstraint": stack.region}
     )
-    s3.put_bucket_notification_configuration(
-        Bucket="acme-uploads", NotificationConfiguration=json.loads(words[1])
-    )
+    asked = at_moto(policy(stack, told_by_queue(stack)), endpoint)
+    asked["spec"]["bucketSettings"] = {"sourceEvents": True}
+    code, out, err = backstay(asked, "bucket", "apply", "--yes")
+    assert code == 0, out + err
     s3.put_object(Bucket="acme-uploads", Key="incoming/letter.txt", Body=b"a letter")
     assert any("letter.txt" in message for message in received(sqs, url))
-    told("the queue is told of an upload to the source, as the output SourceNotifications sets it up")
+    told("the queue is told of an upload to the source, once `backstay bucket apply` has set that up")
 
 
 def received(sqs, url):
@@ -307,7 +309,7 @@ def check_settings(stack, endpoint):
 
 def check_replication(stack, endpoint):
     """Moto does not give back all that it is told of replication: what is put is compared."""
-    asked = at_moto(policy(stack, on_host("/srv")), endpoint)
+    asked = at_moto(policy(stack, told_by_queue(stack)), endpoint)
     code, out, err = backstay(asked, "bucket", "check", "--output", "json")
     assert code == 4, out + err
     found = [(one["setting"], one["verdict"]) for one in settings(out)]
