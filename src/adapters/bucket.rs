@@ -23,6 +23,7 @@ use super::tree::{Listed, Listing, Names, Stat, Stored, Tree};
 use crate::api::catalog::{Identity, Kind, Nanoseconds, Ownership};
 use crate::api::policy::Storage;
 use crate::api::run::BucketOrder;
+use crate::plan::headers;
 use crate::plan::key;
 use crate::plan::named::Named;
 
@@ -153,8 +154,8 @@ impl Tree for BucketTree {
         Ok(stat_of(&file.facts))
     }
 
-    fn xattrs(&self, _: &ObjectFile) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        Ok(Vec::new())
+    fn xattrs(&self, file: &ObjectFile) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        Ok(headers::to_attributes(&file.facts.headers))
     }
 
     fn directory_xattrs(&self, (): &()) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
@@ -172,6 +173,7 @@ impl Tree for BucketTree {
         Some(Stored {
             stat: stat_of(&facts),
             crc64: facts.crc64?,
+            xattrs: headers::to_attributes(&facts.headers),
             original: Original {
                 bucket,
                 key,
@@ -275,9 +277,10 @@ fn listed(prefix: &str, object: store::Listed) -> Option<Listed> {
         None => (name, Kind::File),
     };
     if !is_path(path) {
+        let path = path.as_bytes().to_vec();
         let name = object.key;
         let reason = "its key is no path: an empty, `.` or `..` part, or control characters";
-        return Some(Listed::Nameless { name, reason });
+        return Some(Listed::Nameless { path, name, reason });
     }
     Some(Listed::Entry {
         path: path.as_bytes().to_vec(),

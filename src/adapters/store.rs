@@ -146,7 +146,13 @@ pub struct Facts {
     pub token: Option<String>,
     /// When it was written, by the store's clock, to the second.
     pub modified: jiff::Timestamp,
+    /// What it says of its content.
+    pub headers: Headers,
 }
+
+/// What an object says of its content to whoever fetches it, by HTTP's names in lower case; a
+/// user's own begin with `x-amz-meta-`.
+pub type Headers = Vec<(String, String)>;
 
 /// What a write is told about its object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,6 +165,8 @@ pub struct Attributes {
     pub storage_class: Option<&'static str>,
     /// How the bytes are compressed, by HTTP's name.
     pub content_encoding: Option<&'static str>,
+    /// What the object is to say of its content.
+    pub headers: Headers,
 }
 
 /// What must hold for a write to happen.

@@ -123,6 +123,8 @@ pub enum Listed {
     },
     /// Something that has no place among paths. It stands outside of the order.
     Nameless {
+        /// What stands where others have their path.
+        path: Vec<u8>,
         /// What it is called there.
         name: String,
         /// Why it has none.
@@ -166,6 +168,8 @@ pub struct Stored {
     pub original: Original,
     /// CRC64NVME of its bytes, as its own store tells it.
     pub crc64: u64,
+    /// Its extended attributes, as of an open file.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// The names in one directory, in one buffer: 16 bytes a name, and the name itself.

@@ -246,6 +246,21 @@ mod tests {
 
     use Verdict::{Enter, Leave, Take};
 
+    /// What buckets may hold, and no file system can.
+    #[test]
+    fn what_is_no_path_is_judged_by_its_parts() {
+        let odd: [&[u8]; 7] = [b"a//b", b"/a", b"//", b"a/../b", b".", b"a/./", b"a\n"];
+        let filter = |include: &[&str], exclude: &[&str]| {
+            Filter::new(&strings(include), &strings(exclude)).unwrap()
+        };
+        for path in odd {
+            assert_eq!(filter(&[], &["x/"]).verdict(path, false), Take);
+            assert_eq!(filter(&["x/"], &[]).verdict(path, false), Leave);
+        }
+        assert_eq!(filter(&[], &["a/"]).verdict(b"a//b", false), Leave);
+        assert_eq!(filter(&[], &["b"]).verdict(b"a//b", false), Leave);
+    }
+
     #[test]
     fn a_directory_that_leads_nowhere_is_not_entered() {
         check(

@@ -23,6 +23,7 @@ pub mod filter;
 pub mod follow;
 pub mod guard;
 pub mod head;
+pub mod headers;
 pub mod health;
 pub mod history;
 pub mod iam;

@@ -208,28 +208,30 @@ fn of_listing(
     filter: &Filter,
     listed: Result<Listed, StoreError>,
 ) -> Option<Result<Walked, WalkError>> {
-    let (path, stat) = match listed {
-        Ok(Listed::Entry { path, stat }) => (path, stat),
+    let is_taken = |path: &[u8], is_directory| filter.verdict(path, is_directory) != Verdict::Leave;
+    let walked = match listed {
+        Ok(Listed::Entry { path, stat }) => {
+            let is_directory = stat.identity.kind == Kind::Directory;
+            let link_target = Vec::new();
+            is_taken(&path, is_directory).then_some(Walked::Entry(Entry {
+                path,
+                stat,
+                link_target,
+            }))
+        }
         Ok(Listed::Unreadable { path, detail }) => {
-            return Some(Ok(Walked::Unreadable(Unreadable {
+            is_taken(&path, false).then_some(Walked::Unreadable(Unreadable {
                 path,
                 is_directory: false,
                 cause: Cause::Failed { detail },
-            })));
+            }))
         }
-        Ok(Listed::Nameless { name, reason }) => {
-            return Some(Ok(Walked::Nameless { name, reason }));
+        Ok(Listed::Nameless { path, name, reason }) => {
+            is_taken(&path, false).then_some(Walked::Nameless { name, reason })
         }
         Err(error) => return Some(Err(WalkError::List(error))),
     };
-    let is_directory = stat.identity.kind == Kind::Directory;
-    let is_taken = filter.verdict(&path, is_directory) != Verdict::Leave;
-    let link_target = Vec::new();
-    is_taken.then_some(Ok(Walked::Entry(Entry {
-        path,
-        stat,
-        link_target,
-    })))
+    walked.map(Ok)
 }
 
 fn send_all(

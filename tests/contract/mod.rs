@@ -16,8 +16,8 @@ pub(crate) mod uploads;
 pub(crate) mod wire;
 
 use backstay::adapters::store::{
-    Attributes, Complete, Condition, CopyPart, Facts, Get, Listed, Marked, Original, Part, Put,
-    Store, Written,
+    Attributes, Complete, Condition, CopyPart, Facts, Get, Headers, Listed, Marked, Original, Part,
+    Put, Store, Written,
 };
 use backstay::api::catalog::Sha256;
 use bytes::Bytes;
@@ -53,7 +53,22 @@ pub(crate) fn attributes(body: &[u8]) -> Attributes {
         token: Some("a-token".to_owned()),
         storage_class: None,
         content_encoding: None,
+        headers: headers(),
     }
+}
+
+/// Everything that an object can say of its content.
+pub(crate) fn headers() -> Headers {
+    [
+        ("cache-control", "max-age=60"),
+        ("content-disposition", "inline"),
+        ("content-encoding", "gzip"),
+        ("content-language", "it"),
+        ("content-type", "text/csv"),
+        ("x-amz-meta-owner", "office"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
 }
 
 pub(crate) fn get(bucket: &str, key: &str) -> Get {
@@ -157,4 +172,7 @@ pub(crate) fn check_facts(facts: &Facts, written: &Written, body: &[u8]) {
     assert_eq!(facts.size, u64::try_from(body.len()).unwrap());
     assert_eq!(facts.sha256, Some(sha256(body)));
     assert_eq!(facts.token.as_deref(), Some("a-token"));
+    for header in headers() {
+        assert!(facts.headers.contains(&header), "{:?}", facts.headers);
+    }
 }

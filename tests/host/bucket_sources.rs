@@ -7,7 +7,8 @@ use backstay::api::cost::Estimate;
 use crate::environment::variable;
 use crate::host::{DATA, Done, Host};
 use crate::proxy::Proxy;
-use crate::store::minio;
+use crate::queue::moto;
+use crate::store::{Store, minio};
 
 /// A host whose source is a bucket, and the bucket's name.
 pub(crate) fn collecting(prefix: &str) -> (Host, String) {
@@ -138,6 +139,9 @@ fn a_large_object_is_copied_by_a_store_that_says_what_it_copies() {
     );
     let row: serde_json::Value = listing.json();
     assert!(row["object"]["sha256"].is_null(), "{row}");
+    let copy = format!("{DATA}{name}").replace('%', "%25");
+    let says = host.store.says(&host.bucket("database"), &copy);
+    assert_eq!(says.content_type.as_deref(), Some("text/x-of-a-test"));
     assert_eq!(row["object"]["crc64"].as_str().unwrap().len(), 16, "{row}");
     let found = restored(&host, "first");
     assert!(found[0] == (name.to_owned(), large()) && found.len() == 2);
@@ -260,4 +264,24 @@ fn a_bucket_that_loses_its_objects_is_not_believed() {
         host.store.hide(&source, &format!("{number}.txt"));
     }
     host.backup().expect_words(27, &["nothing was deleted"]);
+}
+
+/// `MinIO` has no such keys.
+#[test]
+fn a_key_that_is_no_path_is_told_unless_it_is_left_out() {
+    let (host, source) = collecting("in/");
+    let elsewhere = Store::at(&moto());
+    elsewhere.make_bucket(&source);
+    elsewhere.put(&source, "in/a//b.txt", b"no path");
+    elsewhere.put(&source, "in/c.txt", b"a path");
+    let bucket = format!("name: {source}, prefix: in/");
+    let there = format!("{bucket}, endpoint: '{}'", moto());
+    let policy = fs::read_to_string(host.at("policy.yaml")).unwrap();
+    let policy = policy.replace(&bucket, &there);
+    fs::write(host.at("policy.yaml"), &policy).unwrap();
+    let report = host.backup().expect(3);
+    assert_eq!(report.not_captured[0].path, "in/a//b.txt");
+    let without = policy.replacen("}}]", "}, exclude: [a/]}]", 1);
+    fs::write(host.at("policy.yaml"), without).unwrap();
+    host.backup().expect(0);
 }

@@ -16,6 +16,7 @@ mod environment;
 mod estimate;
 mod following;
 mod guard;
+mod headers;
 mod host;
 mod identity;
 mod image;

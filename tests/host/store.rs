@@ -1,5 +1,6 @@
 //! The object store as its owner sees it: buckets, versions, rules.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use aws_sdk_s3::Client;
@@ -17,6 +18,18 @@ pub(crate) const REGION: &str = "us-east-1";
 
 pub(crate) fn minio() -> String {
     variable("BACKSTAY_MINIO_ENDPOINT")
+}
+
+/// What an object says of its content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Says {
+    pub(crate) cache_control: Option<String>,
+    pub(crate) content_disposition: Option<String>,
+    pub(crate) content_encoding: Option<String>,
+    pub(crate) content_language: Option<String>,
+    pub(crate) content_type: Option<String>,
+    /// A user's own, by name.
+    pub(crate) own: BTreeMap<String, String>,
 }
 
 /// The store, as someone who may do anything.
@@ -178,9 +191,40 @@ impl Store {
             .unwrap();
     }
 
+    /// Writes an object that says something of its content.
+    pub(crate) fn put_saying(&self, bucket: &str, key: &str, body: &[u8], says: &Says) {
+        let says = says.clone();
+        let request = self.client.put_object().bucket(bucket).key(key);
+        let request = request
+            .set_cache_control(says.cache_control)
+            .set_content_disposition(says.content_disposition)
+            .set_content_encoding(says.content_encoding)
+            .set_content_language(says.content_language)
+            .set_content_type(says.content_type)
+            .set_metadata(Some(says.own.into_iter().collect()));
+        self.wait(request.body(body.to_vec().into()).send())
+            .unwrap();
+    }
+
+    /// What an object says of its content; a type that the store made up is none.
+    pub(crate) fn says(&self, bucket: &str, key: &str) -> Says {
+        let request = self.client.head_object().bucket(bucket).key(key);
+        let answer = self.wait(request.send()).unwrap();
+        let made_up = |kind: &String| kind.ends_with("/octet-stream");
+        Says {
+            cache_control: answer.cache_control,
+            content_disposition: answer.content_disposition,
+            content_encoding: answer.content_encoding,
+            content_language: answer.content_language,
+            content_type: answer.content_type.filter(|kind| !made_up(kind)),
+            own: answer.metadata.unwrap_or_default().into_iter().collect(),
+        }
+    }
+
     /// Writes an object of which the store knows the CRC64NVME, as most objects on AWS are.
     pub(crate) fn put_checked(&self, bucket: &str, key: &str, body: &[u8]) {
         let request = self.client.put_object().bucket(bucket).key(key);
+        let request = request.content_type("text/x-of-a-test");
         let request = request.checksum_crc64_nvme(crc64(body));
         self.wait(request.body(body.to_vec().into()).send())
             .unwrap();

@@ -340,6 +340,7 @@ impl Tree for SimTree {
                 etag: written.etag,
             },
             crc64,
+            xattrs: Vec::new(),
         })
     }
 

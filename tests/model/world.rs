@@ -370,6 +370,7 @@ impl State {
             sha256: attributes.sha256,
             token: attributes.token,
             modified: self.date(),
+            headers: attributes.headers,
         };
         let version = self.push(bucket, key, Some(Object { body, facts }))?;
         let what = What::Written {

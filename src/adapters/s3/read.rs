@@ -10,8 +10,9 @@ use futures::stream;
 use super::S3Store;
 use super::error::Request;
 use crate::adapters::sdk::causes;
-use crate::adapters::store::{Body, Facts, Get, Object, StoreError};
+use crate::adapters::store::{Body, Facts, Get, Headers, Object, StoreError};
 use crate::api::catalog::Sha256;
+use crate::plan::headers::{System, USER_METADATA};
 
 /// How often a body is asked for that breaks off on its way into memory. (A body that is read in
 /// pieces is the caller's to resume.)
@@ -98,7 +99,7 @@ impl S3Store {
             .map_err(|error| marker_is_absence(request, request.failed(&error)))?;
         facts(
             request,
-            &Answer {
+            Answer {
                 version: answer.version_id(),
                 etag: answer.e_tag(),
                 size: answer
@@ -107,6 +108,7 @@ impl S3Store {
                 crc64: answer.checksum_crc64_nvme(),
                 modified: answer.last_modified(),
                 note: &|name| answer.metadata()?.get(name).map(String::as_str),
+                headers: headers!(answer),
             },
         )
     }
@@ -142,13 +144,14 @@ impl S3Store {
         };
         let facts = facts(
             request,
-            &Answer {
+            Answer {
                 version: answer.version_id(),
                 etag: answer.e_tag(),
                 size: Some(size),
                 crc64: answer.checksum_crc64_nvme(),
                 modified: answer.last_modified(),
                 note: &|name| answer.metadata()?.get(name).map(String::as_str),
+                headers: headers!(answer),
             },
         )?;
         Ok((facts, length, body))
@@ -163,9 +166,27 @@ struct Answer<'a> {
     crc64: Option<&'a str>,
     modified: Option<&'a DateTime>,
     note: &'a dyn Fn(&str) -> Option<&'a str>,
+    headers: Headers,
 }
 
-fn facts(request: Request<'_>, answer: &Answer<'_>) -> Result<Facts, StoreError> {
+/// What an answer to GET or HEAD says of the content.
+macro_rules! headers {
+    ($answer:ident) => {{
+        let system = System {
+            cache_control: $answer.cache_control(),
+            content_disposition: $answer.content_disposition(),
+            content_encoding: $answer.content_encoding(),
+            content_language: $answer.content_language(),
+            content_type: $answer.content_type(),
+        };
+        let own = $answer.metadata().into_iter().flatten();
+        let own = own.map(|(name, value)| (format!("{USER_METADATA}{name}"), value.clone()));
+        system.headers().chain(own).collect()
+    }};
+}
+use headers;
+
+fn facts(request: Request<'_>, answer: Answer<'_>) -> Result<Facts, StoreError> {
     let lacks = |what: &str| request.unavailable(&format!("the answer lacks {what}"));
     let modified = answer.modified.ok_or_else(|| lacks("Last-Modified"))?;
     Ok(Facts {
@@ -177,6 +198,7 @@ fn facts(request: Request<'_>, answer: &Answer<'_>) -> Result<Facts, StoreError>
         token: (answer.note)(TOKEN_NOTE).map(str::to_owned),
         modified: jiff::Timestamp::from_second(modified.secs())
             .map_err(|_| lacks("a possible Last-Modified"))?,
+        headers: answer.headers,
     })
 }
 

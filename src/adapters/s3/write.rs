@@ -16,12 +16,21 @@ use super::read::{SHA256_NOTE, TOKEN_NOTE, encode_crc64};
 use super::wire::Attempts;
 use super::{AtRest, S3Store};
 use crate::adapters::store::{Attributes, Complete, Condition, Part, Put, StoreError, Written};
+use crate::plan::headers::{System, USER_METADATA};
+
+/// The most bytes that names and values of user metadata may have together.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>
+const NOTES_MAX_BYTES: usize = 2048;
+
+/// The most that ours take of it.
+const OWN_NOTES_MAX_BYTES: usize = 128;
 
 impl S3Store {
     pub(super) async fn put_object(&self, put: Put) -> Result<Written, StoreError> {
         let request = Request::on_key("PutObject", &put.bucket, &put.key);
         let attempts = Attempts::default();
         let timeouts = self.timeouts.for_body(&put.body);
+        let says = System::of(&put.attributes.headers);
         let mut operation = self
             .client
             .put_object()
@@ -31,7 +40,11 @@ impl S3Store {
             .set_if_none_match(put.condition.if_none_match())
             .set_metadata(notes(&put.attributes))
             .set_storage_class(put.attributes.storage_class.map(StorageClass::from))
-            .set_content_encoding(put.attributes.content_encoding.map(str::to_owned))
+            .set_cache_control(says.cache_control.map(str::to_owned))
+            .set_content_disposition(says.content_disposition.map(str::to_owned))
+            .set_content_encoding(encoding(&put.attributes, says))
+            .set_content_language(says.content_language.map(str::to_owned))
+            .set_content_type(says.content_type.map(str::to_owned))
             .set_server_side_encryption(self.encryption.algorithm())
             .set_ssekms_key_id(self.encryption.key_id())
             .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
@@ -57,6 +70,7 @@ impl S3Store {
         attributes: Attributes,
     ) -> Result<String, StoreError> {
         let request = Request::on_key("CreateMultipartUpload", bucket, key);
+        let says = System::of(&attributes.headers);
         let answer = self
             .client
             .create_multipart_upload()
@@ -64,7 +78,11 @@ impl S3Store {
             .key(key)
             .set_metadata(notes(&attributes))
             .set_storage_class(attributes.storage_class.map(StorageClass::from))
-            .set_content_encoding(attributes.content_encoding.map(str::to_owned))
+            .set_cache_control(says.cache_control.map(str::to_owned))
+            .set_content_disposition(says.content_disposition.map(str::to_owned))
+            .set_content_encoding(encoding(&attributes, says))
+            .set_content_language(says.content_language.map(str::to_owned))
+            .set_content_type(says.content_type.map(str::to_owned))
             .set_server_side_encryption(self.encryption.algorithm())
             .set_ssekms_key_id(self.encryption.key_id())
             .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
@@ -236,8 +254,22 @@ fn written(
     })
 }
 
+/// What is noted with an object: the user's own of its source, and ours. What others have under the
+/// names of ours is not passed on as if we had written it, and what is too much not at all: the
+/// catalog has it.
 fn notes(attributes: &Attributes) -> Option<HashMap<String, String>> {
-    let mut notes = HashMap::new();
+    let users = attributes.headers.iter().filter_map(|(name, value)| {
+        let name = name.strip_prefix(USER_METADATA)?;
+        Some((name.to_owned(), value.clone()))
+    });
+    let mut notes: HashMap<String, String> = users.collect();
+    if attributes.sha256.is_some() || attributes.token.is_some() {
+        notes.retain(|name, _| ![SHA256_NOTE, TOKEN_NOTE].contains(&name.as_str()));
+        let sizes = notes.iter().map(|(name, value)| name.len() + value.len());
+        if sizes.sum::<usize>() > NOTES_MAX_BYTES - OWN_NOTES_MAX_BYTES {
+            notes.clear();
+        }
+    }
     if let Some(sha256) = attributes.sha256 {
         notes.insert(SHA256_NOTE.to_owned(), sha256.to_string());
     }
@@ -245,6 +277,12 @@ fn notes(attributes: &Attributes) -> Option<HashMap<String, String>> {
         notes.insert(TOKEN_NOTE.to_owned(), token.clone());
     }
     (!notes.is_empty()).then_some(notes)
+}
+
+/// Our encoding comes before none of the content's own: that is not compressed again.
+fn encoding(attributes: &Attributes, says: System<'_>) -> Option<String> {
+    let encoding = attributes.content_encoding.or(says.content_encoding);
+    encoding.map(str::to_owned)
 }
 
 fn completed(parts: &[(String, u64)]) -> CompletedMultipartUpload {

@@ -11,6 +11,7 @@ use crate::adapters::store::{Store, StoreError};
 use crate::adapters::tree::{Stat, Tree};
 use crate::api::catalog::{Flags, Kind, Nanoseconds, Pin, Row, Sha256};
 use crate::plan::choose::{Decision, racy_from};
+use crate::plan::headers::is_encoded;
 use crate::plan::parts::PART_MIN_BYTES;
 use crate::worker::failure::Failure;
 use crate::worker::walk::Entry;
@@ -133,9 +134,10 @@ impl<S: Store, T: Tree> Backup<S, T> {
         } else {
             let current = candidate.current_pin();
             let path = &candidate.entry.path;
-            let place = self.place(path, category, current);
+            let place = self.place(path, &reading.xattrs, category, current);
             let wanted = self.compressions[category]
                 .as_ref()
+                .filter(|_| !is_encoded(&reading.xattrs))
                 .and_then(|rule| rule.algorithm(path, reading.stat.identity.size));
             let compressed = reading.pack(wanted).await?;
             let pin = self
@@ -183,7 +185,8 @@ impl<S: Store, T: Tree> Backup<S, T> {
                 Opened::Whole(_) | Opened::Shrunk => return Ok(None),
             }
         }
-        let place = self.place(&candidate.entry.path, category, candidate.current_pin());
+        let path = &candidate.entry.path;
+        let place = self.place(path, &parts.xattrs, category, candidate.current_pin());
         let sent = self
             .send_parts(session, &place, &mut parts, is_last)
             .await?;

@@ -15,12 +15,13 @@ use super::Backup;
 use super::read::{Parts, Piece, Reading};
 use super::session::Session;
 use crate::adapters::store::{
-    Attributes, Complete, Condition, Facts, Part, Put, Store, StoreError, Written,
+    Attributes, Complete, Condition, Facts, Headers, Part, Put, Store, StoreError, Written,
 };
 use crate::adapters::tree::Tree;
 use crate::api::catalog::{Compressed, Pin, Sha256};
 use crate::api::outcome::Reason;
 use crate::api::policy::{CompressionAlgorithm, StorageClass};
+use crate::plan::headers;
 use crate::plan::key::data_key;
 use crate::worker::failure::Failure;
 
@@ -39,6 +40,8 @@ pub(super) struct Place {
     category: usize,
     condition: Condition,
     storage_class: Option<&'static str>,
+    /// What the object is to say of its content.
+    headers: Headers,
 }
 
 /// An upload in parts.
@@ -67,8 +70,14 @@ pub(super) enum Sent {
 }
 
 impl<S: Store, T: Tree> Backup<S, T> {
-    /// The place of a path, where the parent, or the journal, pins `current`.
-    pub(super) fn place(&self, path: &[u8], category: usize, current: Option<&Pin>) -> Place {
+    /// The place of a path with these attributes, where the parent, or the journal, pins `current`.
+    pub(super) fn place(
+        &self,
+        path: &[u8],
+        xattrs: &[(Vec<u8>, Vec<u8>)],
+        category: usize,
+        current: Option<&Pin>,
+    ) -> Place {
         let index = category;
         let category = &self.spec.categories[index];
         let key = data_key(&self.key_prefix, path);
@@ -85,6 +94,10 @@ impl<S: Store, T: Tree> Backup<S, T> {
             category: index,
             condition,
             storage_class,
+            headers: match &self.spec.bucket {
+                Some(_) => headers::of_attributes(xattrs),
+                None => headers::of_file(path, xattrs),
+            },
         }
     }
 
@@ -115,6 +128,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
                 token: None,
                 storage_class: place.storage_class,
                 content_encoding: encoding(compressed.map(|packed| packed.algorithm)),
+                headers: place.headers.clone(),
             },
         };
         let send = |condition: Condition| self.store.put(put(condition));
@@ -155,6 +169,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             token: Some(token.clone()),
             storage_class: place.storage_class,
             content_encoding: encoding(algorithm),
+            headers: place.headers.clone(),
         };
         let id = self
             .store

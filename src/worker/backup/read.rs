@@ -15,6 +15,7 @@ use crate::api::catalog::{Compressed, Identity, Sha256};
 use crate::api::outcome::Reason;
 use crate::api::policy::CompressionAlgorithm;
 use crate::plan::compression::{self, SAMPLE_BYTES, is_worthwhile};
+use crate::plan::headers::is_encoded;
 use crate::plan::parts::{PART_MIN_BYTES, part_size_bytes};
 use crate::worker::failure::Failure;
 
@@ -140,6 +141,7 @@ fn open_now<T: Tree>(tree: Arc<T>, path: &[u8], rule: Option<&compression::Rule>
             "{size} bytes are more than this version sends as one object"
         ));
     };
+    let rule = rule.filter(|_| !is_encoded(&xattrs));
     let wanted = rule.and_then(|rule| rule.algorithm(path, size));
     let (packing, ahead) = match start(&mut file, wanted) {
         Ok(started) => started,

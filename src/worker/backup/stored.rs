@@ -53,11 +53,12 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let Some(stored) = blocking(move || tree.stored(&of)).await? else {
             return Ok(None);
         };
-        let place = self.place(path, category, candidate.current_pin());
+        let place = self.place(path, &stored.xattrs, category, candidate.current_pin());
         match self.copy_stored(session, &place, &stored).await? {
             Copied::Pinned(pin) => {
                 self.progress.count(|files, _| files.uploaded += 1);
-                let row = self.file_row(candidate, category, stored.stat, Vec::new(), false, pin);
+                let Stored { stat, xattrs, .. } = stored;
+                let row = self.file_row(candidate, category, stat, xattrs, false, pin);
                 Ok(Some(Captured::Row(Box::new(row))))
             }
             Copied::Not => Ok(None),

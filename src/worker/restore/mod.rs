@@ -34,6 +34,7 @@ use crate::api::outcome::Reason;
 use crate::api::report::RestorePoint;
 use crate::api::restore::RestoreReport;
 use crate::plan::filter::{Filter, Verdict};
+use crate::plan::headers::is_header;
 use crate::plan::location::Location;
 use crate::plan::words::size;
 pub use bucket::{Bucket, into_bucket};
@@ -209,9 +210,10 @@ impl<S: Store> Restore<S> {
 
 /// The metadata that a row says an entry had.
 fn metadata_of(row: &Row) -> Metadata {
+    let xattrs = row.xattrs.iter().filter(|(name, _)| !is_header(name));
     Metadata {
         ownership: row.ownership,
         mtime: row.identity.mtime,
-        xattrs: row.xattrs.clone(),
+        xattrs: xattrs.cloned().collect(),
     }
 }

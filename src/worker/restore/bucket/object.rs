@@ -11,6 +11,7 @@ use crate::adapters::store::{
 use crate::api::catalog::{Kind, Pin, Row};
 use crate::api::outcome::Reason;
 use crate::plan::destination::Origin;
+use crate::plan::headers;
 use crate::plan::parts::{PART_MIN_BYTES, part_size_bytes};
 use crate::plan::words::size;
 use crate::worker::failure::Failure;
@@ -46,7 +47,7 @@ impl<S: Store> Restore<S> {
     /// is still worth having.
     pub(super) async fn write_entry(&self, row: &Row, key: &str) -> Result<(), Failure> {
         if row.identity.kind == Kind::Directory {
-            let written = self.put(key, Bytes::new()).await;
+            let written = self.put(key, Bytes::new(), Attributes::default()).await;
             return self.judge(row, written.map_err(Fault::Bucket));
         }
         let Some(pin) = &row.pin else {
@@ -92,14 +93,20 @@ impl<S: Store> Restore<S> {
         if !original.holds(pin) {
             return Err(original::Fault::Content.into());
         }
-        let sent = self.put(key, content).await.map_err(Fault::Bucket)?;
+        let sent = self.put(key, content, attributes_of(row)).await;
+        let sent = sent.map_err(Fault::Bucket)?;
         if sent == Sent::Written {
             self.order.tally.add_bytes(size_bytes);
         }
         Ok(sent)
     }
 
-    async fn put(&self, key: &str, body: Bytes) -> Result<Sent, StoreError> {
+    async fn put(
+        &self,
+        key: &str,
+        body: Bytes,
+        attributes: Attributes,
+    ) -> Result<Sent, StoreError> {
         let (size, crc64) = (body.len() as u64, crc64(&body));
         let bucket = &self.to.destination.bucket;
         self.settle(key, size, crc64, || {
@@ -109,7 +116,7 @@ impl<S: Store> Restore<S> {
                 body: body.clone(),
                 crc64,
                 condition: self.condition(),
-                attributes: Attributes::default(),
+                attributes: attributes.clone(),
             })
         })
         .await
@@ -125,7 +132,7 @@ impl<S: Store> Restore<S> {
         let original = Original::open(&*self.store, row, pin).await?;
         let (store, bucket) = (&self.to.store, &self.to.destination.bucket);
         let upload = store
-            .create_upload(bucket, key, Attributes::default())
+            .create_upload(bucket, key, attributes_of(row))
             .await
             .map_err(Fault::Bucket)?;
         let sent = self
@@ -301,6 +308,14 @@ impl<S: Store> Restore<S> {
         };
         tally.fail(&row.path, fault);
         Ok(())
+    }
+}
+
+/// What the object says of its content, as the source's did.
+fn attributes_of(row: &Row) -> Attributes {
+    Attributes {
+        headers: headers::of_file(&row.path, &row.xattrs),
+        ..Attributes::default()
     }
 }
 
