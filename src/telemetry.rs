@@ -78,10 +78,11 @@ pub enum LogError {
     Start(#[source] TryInitError),
 }
 
-/// Starts the log of this process.
+/// Starts the log of this process. A file that cannot be written is told, and takes nothing from what
+/// is to be done.
 ///
 /// # Errors
-/// When the filter or the file cannot be used.
+/// When the filter cannot be used.
 pub fn start(log: &Log) -> Result<(), LogError> {
     let format = log.format.unwrap_or_else(|| {
         if io::stderr().is_terminal() {
@@ -90,7 +91,10 @@ pub fn start(log: &Log) -> Result<(), LogError> {
             LogFormat::Json
         }
     });
-    let file = log.file.as_deref().map(open).transpose()?;
+    let (file, no_file) = match log.file.as_deref().map(open).transpose() {
+        Ok(file) => (file, None),
+        Err(error) => (None, Some(error)),
+    };
     let file = file.map(|file| layer(LogFormat::Json, Mutex::new(file)));
     let has_runs = log.has_runs;
     let is_seen = filter_fn(move |event| has_runs || event.target() != RUNS);
@@ -99,7 +103,12 @@ pub fn start(log: &Log) -> Result<(), LogError> {
         .with(layer(format, io::stderr).with_filter(is_seen))
         .with(file)
         .try_init()
-        .map_err(LogError::Start)
+        .map_err(LogError::Start)?;
+    if let Some(error) = no_file {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::error!(cause, "no log file: {error}");
+    }
+    Ok(())
 }
 
 fn filter(directives: &str) -> Result<EnvFilter, LogError> {

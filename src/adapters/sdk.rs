@@ -24,7 +24,7 @@ const ATTEMPTS_MAX: u32 = 4;
 const CODE_MAX_BYTES: usize = 64;
 
 /// The longest text that is passed on.
-const DETAIL_MAX_CHARS: usize = 200;
+const DETAIL_MAX_CHARS: usize = 400;
 
 /// How long to wait for a connection.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(10);

@@ -10,6 +10,7 @@ use super::{Output, chain, output};
 use crate::adapters::segment::Batch;
 use crate::api::catalog::{Kind, Row};
 use crate::api::report::NotCaptured;
+use crate::api::run::RunSpec;
 use crate::plan::filter::{Filter, Verdict};
 use crate::plan::key;
 use crate::plan::words::size;
@@ -65,7 +66,12 @@ pub(super) struct LsArgs {
 pub(super) async fn runs(args: RunsArgs) -> Result<u8, Failure> {
     let (_, policy) = args.policy.read()?;
     let spec = order::for_reading(order::select_one(&policy, args.source.as_deref())?);
-    let (store, location) = (open_store(&spec)?, location_of(&spec));
+    let listed = list_runs(&args, &spec).await;
+    listed.map_err(|failure| failure.of_store(&spec.storage))
+}
+
+async fn list_runs(args: &RunsArgs, spec: &RunSpec) -> Result<u8, Failure> {
+    let (store, location) = (open_store(spec)?, location_of(spec));
     let held = require_head(&store, &location).await?;
     let mut next = held.head.commit.clone();
     if args.output == Output::Human {
@@ -107,14 +113,19 @@ pub(super) async fn runs(args: RunsArgs) -> Result<u8, Failure> {
 pub(super) async fn ls(args: LsArgs) -> Result<u8, Failure> {
     let (_, policy) = args.policy.read()?;
     let spec = order::for_reading(order::select_one(&policy, args.source.as_deref())?);
-    let (store, location) = (open_store(&spec)?, location_of(&spec));
+    let listed = list_entries(&args, &spec).await;
+    listed.map_err(|failure| failure.of_store(&spec.storage))
+}
+
+async fn list_entries(args: &LsArgs, spec: &RunSpec) -> Result<u8, Failure> {
+    let (store, location) = (open_store(spec)?, location_of(spec));
     let filter = Filter::new(&args.include, &[]).map_err(|error| invalid(chain(&error)))?;
     let held = require_head(&store, &location).await?;
     let (_, commit) = find(&store, &location, &held.head, &args.point.point()).await?;
     let mut listed = 0;
     for reference in &commit.segments {
         let batch = read_segment(&store, &location, reference).await?;
-        listed += list(&args, &filter, &batch);
+        listed += list(args, &filter, &batch);
     }
     if listed == 0 && !args.include.is_empty() {
         output::error("nothing in the restore point matches --include");

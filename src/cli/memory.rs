@@ -3,6 +3,9 @@
 //!
 //! It is no part of a backup. Where it cannot be kept, or is lost, a failure is told once more.
 
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use super::chain;
@@ -47,6 +50,15 @@ impl Memory {
     }
 }
 
+/// Why nothing was kept.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error("make the directory {}", path.display())]
+    MakeDirectory { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    File(#[from] TextfileError),
+}
+
 /// What is kept of one source.
 #[derive(Debug)]
 pub(super) struct SourceMemory {
@@ -59,7 +71,12 @@ impl SourceMemory {
         if spec.left.is_none() {
             spec.left = self.path.as_ref().and_then(|path| {
                 let text = std::fs::read_to_string(path).ok()?;
-                parse(&text)
+                let left = parse(&text);
+                if left.is_none() && !text.is_empty() {
+                    let path = path.display();
+                    tracing::warn!(%path, "not readable: what was told is not known any more");
+                }
+                left
             });
         }
     }
@@ -68,12 +85,15 @@ impl SourceMemory {
     pub(super) fn done(&self, reporter: &Reporter) -> RunReport {
         let report = reporter.done();
         if let Err(error) = self.keep(report.left.as_ref()) {
-            tracing::warn!(error = %chain(&error), "not kept: the next run tells this one's failure again");
+            tracing::warn!(
+                error = %chain(&error),
+                "--state-directory cannot be used: the next run tells this failure again"
+            );
         }
         report
     }
 
-    fn keep(&self, left: Option<&Left>) -> Result<(), TextfileError> {
+    fn keep(&self, left: Option<&Left>) -> Result<(), KeepError> {
         let Some(path) = &self.path else {
             return Ok(());
         };
@@ -82,10 +102,14 @@ impl SourceMemory {
             return Ok(());
         }
         if let Some(directory) = path.parent() {
-            // Where it cannot be made, opening it says why.
-            let _ = std::fs::create_dir_all(directory);
+            let mut builder = DirBuilder::new();
+            let made = builder.mode(0o700).recursive(true).create(directory);
+            made.map_err(|source| KeepError::MakeDirectory {
+                path: directory.to_owned(),
+                source,
+            })?;
         }
-        Textfile::lock(path)?.replace(&text.unwrap_or_default())
+        Ok(Textfile::lock(path)?.replace(&text.unwrap_or_default())?)
     }
 }
 

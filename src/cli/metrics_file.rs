@@ -28,7 +28,7 @@ enum MetricsError {
 }
 
 impl<'a> MetricsFile<'a> {
-    /// Finds out before a run that its metrics can be written, and drops what is told of sources
+    /// Finds out before a run whether its metrics can be written, and drops what is told of sources
     /// that are gone.
     pub(super) fn open(
         path: PathBuf,
@@ -36,8 +36,16 @@ impl<'a> MetricsFile<'a> {
         policy: &'a ValidPolicy,
     ) -> Result<Self, Failure> {
         let file = Self { path, spec, policy };
-        file.rewrite(|_| {})
-            .map_err(|error| invalid(format!("--metrics-file: {}", chain(&error))))?;
+        match file.rewrite(|_| {}) {
+            Ok(()) => {}
+            Err(error @ MetricsError::Other { .. }) => {
+                return Err(invalid(format!("--metrics-file: {}", chain(&error))));
+            }
+            // A disk that is full, say, must not keep anything from being backed up.
+            Err(error @ MetricsError::File(_)) => {
+                tracing::error!(error = %chain(&error), "--metrics-file cannot be written");
+            }
+        }
         Ok(file)
     }
 

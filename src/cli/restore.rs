@@ -11,6 +11,8 @@ use super::progress::Bar;
 use super::reading::open_store;
 use super::stopping::Watch;
 use super::{Output, chain, output};
+use crate::api::outcome::{Outcome, Reason};
+use crate::api::policy::Storage;
 use crate::api::restore::RestoreReport;
 use crate::plan::filter::Filter;
 use crate::plan::words::size;
@@ -134,11 +136,28 @@ pub(super) async fn run(args: RestoreArgs) -> Result<u8, Failure> {
     };
     drop(bar);
     drop(watch);
+    let report = with_address(report, &spec.storage);
     match args.output {
-        Output::Human => output::line(&summary(&args, is_bucket, &report)),
+        Output::Human if report.outcome == Outcome::Succeeded => {
+            output::line(&summary(&args, is_bucket, &report));
+        }
+        Output::Human => output::trouble(&summary(&args, is_bucket, &report)),
         Output::Json => output::json(&report),
     }
     Ok(report.reason.exit_code())
+}
+
+/// A report of a store that does not answer, with where that is: the bucket that is restored into has
+/// said so itself.
+fn with_address(report: RestoreReport, storage: &Storage) -> RestoreReport {
+    if report.reason != Reason::StorageUnavailable || report.message.contains("(the store is ") {
+        return report;
+    }
+    let failure = Failure::new(report.reason, report.message.clone()).of_store(storage);
+    RestoreReport {
+        message: failure.message,
+        ..report
+    }
 }
 
 fn summary(args: &RestoreArgs, is_bucket: bool, report: &RestoreReport) -> String {

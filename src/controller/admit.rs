@@ -370,7 +370,11 @@ mod tests {
             let [Step::Open { left, .. }] = decisions.steps.as_slice() else {
                 panic!("{decisions:?}");
             };
-            assert_eq!(left.map(|left| left.trouble.runs), expected, "{ended:?}");
+            assert_eq!(
+                left.and_then(|left| Some(left.trouble.as_ref()?.runs)),
+                expected,
+                "{ended:?}"
+            );
         };
         check(&[], None);
         check(&[("r1", 1), ("r2", 2)], Some(2));

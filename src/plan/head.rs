@@ -139,6 +139,22 @@ pub fn troubled(head: &Head, run: &str, reason: Reason, at: jiff::Timestamp, non
     }
 }
 
+/// Taken over from a writer that never ended: what it wrote is no restore point, unless HEAD has it, and
+/// the next run that does not fail announces a recovery.
+#[must_use]
+pub fn bereaved(head: &Head, dead: &Writer, nonce: Uuid) -> Head {
+    if made_by(head.commit.as_ref(), dead) {
+        return head.clone();
+    }
+    troubled(head, &dead.run, Reason::WorkerLost, dead.since, nonce)
+}
+
+/// Whether a restore point was made by this writer.
+pub(super) fn made_by(commit: Option<&CommitRef>, writer: &Writer) -> bool {
+    let end = format!("-{}.json", writer.id());
+    commit.is_some_and(|commit| commit.key.ends_with(&end))
+}
+
 /// The runs that failed one after the other, with this one.
 pub(super) fn one_more(
     before: Option<&Trouble>,

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::api::catalog::{Head, Outbox};
+use crate::api::catalog::{Head, Outbox, Writer};
 use crate::api::left::Left;
 use crate::api::outcome::Reason;
 use crate::api::report::RunReport;
@@ -32,16 +32,52 @@ pub fn after(
     nonce: Uuid,
 ) -> Left {
     let reason = report.reason.unwrap_or(Reason::Internal);
-    let before = before.map(|left| &left.trouble);
+    let before = before.and_then(|left| left.trouble.as_ref());
     outbox::keep_newest(&mut outbox, 1);
     for ended in outbox.owed.iter_mut().flat_map(|owed| &mut owed.ended) {
         ended.message = history::cut(&ended.message, MESSAGE_MAX_BYTES);
     }
     Left {
-        trouble: head::one_more(before, &report.run, reason, at),
+        trouble: Some(head::one_more(before, &report.run, reason, at)),
+        writer: None,
         outbox,
         nonce,
     }
+}
+
+/// The same, of a run that HEAD names as its writer still.
+#[must_use]
+pub fn with_writer(left: Left, report: &RunReport) -> Left {
+    Left {
+        writer: Some(report.writer()),
+        ..left
+    }
+}
+
+/// What has been told by what HEAD says, for a run that cannot write there. What is owed stays there.
+#[must_use]
+pub fn told_by(head: &Head) -> Outbox {
+    Outbox {
+        told: head.outbox.told.clone(),
+        ..Outbox::default()
+    }
+}
+
+/// A run has said how it ended, and HEAD names it still.
+#[must_use]
+pub fn ended(report: &RunReport, nonce: Uuid) -> Left {
+    Left {
+        trouble: None,
+        writer: Some(report.writer()),
+        outbox: Outbox::default(),
+        nonce,
+    }
+}
+
+/// Whether a writer that HEAD names has ended by itself: then it owes no word.
+#[must_use]
+pub fn is_at_rest(left: Option<&Left>, writer: &Writer) -> bool {
+    left.is_some_and(|left| left.writer.as_ref() == Some(&writer.id()))
 }
 
 /// HEAD, with what was left taken over. What has been taken over already is not again.
@@ -51,12 +87,12 @@ pub fn taken(head: Head, left: Option<&Left>) -> Head {
         return head;
     };
     let mut trouble = left.trouble.clone();
-    if let Some(before) = &head.trouble {
+    if let (Some(trouble), Some(before)) = (&mut trouble, &head.trouble) {
         trouble.since = before.since.min(trouble.since);
         trouble.runs = trouble.runs.saturating_add(before.runs);
     }
     Head {
-        trouble: Some(trouble),
+        trouble: trouble.or(head.trouble),
         outbox: outbox::joined(head.outbox, left.outbox.clone()),
         taken: Some(left.nonce),
         ..head
@@ -113,7 +149,8 @@ mod tests {
         let second = mute(Some(&first), "b", 2);
         // Another attempt of the same run.
         let left = mute(Some(&second), "b", 3);
-        assert_eq!((left.trouble.since, left.trouble.runs), (at(1), 2));
+        let trouble = left.trouble.as_ref().expect("trouble");
+        assert_eq!((trouble.since, trouble.runs), (at(1), 2));
         let [owed] = left.outbox.owed.as_slice() else {
             panic!("{left:?}");
         };
@@ -126,7 +163,7 @@ mod tests {
     fn whoever_reaches_head_takes_it_over_once() {
         let left = mute(Some(&mute(None, "a", 1)), "b", 2);
         let head = taken(head(), Some(&left));
-        assert_eq!(head.trouble, Some(left.trouble.clone()));
+        assert_eq!(head.trouble, left.trouble);
         assert_eq!(head.outbox, left.outbox);
         assert_eq!(taken(head.clone(), Some(&left)), head);
         assert_eq!(taken(head.clone(), None), head);
@@ -136,6 +173,31 @@ mod tests {
         // They say the same.
         assert_eq!(more.outbox.owed.len(), 1);
         assert_eq!(more.outbox.owed[0].repeats, 2);
+    }
+
+    #[test]
+    fn a_writer_that_has_said_how_it_ended_owes_no_word() {
+        let report = RunReport {
+            epoch: 4,
+            ..failed("a")
+        };
+        let left = ended(&report, Uuid::nil());
+        let writer = |epoch| Writer {
+            run: "a".to_owned(),
+            epoch,
+            since: at(0),
+            process: None,
+        };
+        assert!(is_at_rest(Some(&left), &writer(4)));
+        assert!(!is_at_rest(Some(&left), &writer(5)) && !is_at_rest(None, &writer(4)));
+        let troubled = Head {
+            trouble: mute(None, "b", 1).trouble,
+            ..head()
+        };
+        assert_eq!(
+            taken(troubled.clone(), Some(&left)).trouble,
+            troubled.trouble
+        );
     }
 
     #[test]

@@ -80,10 +80,10 @@ pub fn notice(origin: &Origin<'_>, report: &RunReport, told: Option<&Told>) -> N
     let mut body = format!("{}\n\n", headline(origin, verb));
     if let Some(told) = told.filter(|told| told.untold > 0) {
         let text = format!(
-            "{} since {} {} the same way",
+            "{} since {} {}",
             runs(told.untold),
             time(told.at),
-            ended(Some(&told.about))
+            ended_for(&told.about)
         );
         line(&mut body, "Not told one by one", &text);
     }
@@ -96,11 +96,11 @@ pub fn notice(origin: &Origin<'_>, report: &RunReport, told: Option<&Told>) -> N
 pub fn late(origin: &Origin<'_>, report: &RunReport, owed: &Owed, lost: u32) -> Notice {
     let verb = verb(kind(report));
     let mut body = format!("{}\n\n", headline(origin, verb));
-    line(
-        &mut body,
-        "This notice is late",
-        &format!("it could not be sent at {}", time(owed.at)),
-    );
+    let why = match &owed.ended {
+        Some(_) => format!("it could not be sent at {}", time(owed.at)),
+        None => format!("the run of {} could tell nobody", time(owed.at)),
+    };
+    line(&mut body, "This notice is late", &why);
     if owed.repeats > 0 {
         let how = ended(owed.about.as_deref());
         let text = format!("{} after it {how} the same way", runs(owed.repeats));
@@ -263,12 +263,13 @@ fn describe(text: &mut String, report: &RunReport) {
     }
     line(text, "Newest restore point", &newest(report));
     if let Some(trouble) = &report.trouble {
-        let what = format!(
-            "{} since {}: {}",
-            runs(trouble.runs),
-            time(trouble.since),
-            trouble.reason.as_str()
-        );
+        let (count, since) = (runs(trouble.runs), time(trouble.since));
+        let last = if trouble.runs > 1 {
+            "the last for "
+        } else {
+            ""
+        };
+        let what = format!("{count} since {since}: {last}{}", trouble.reason.as_str());
         line(text, "Failed before", &what);
     }
     line(text, "What to do", advice(report));
@@ -322,6 +323,15 @@ fn ended(about: Option<&str>) -> &'static str {
         Some(about) if about.starts_with(partial) => "were incomplete",
         Some(_) => "failed",
         None => "ended",
+    }
+}
+
+/// The same, with the reason of those that failed.
+fn ended_for(about: &str) -> String {
+    let ended = ended(Some(about));
+    match about.split(' ').next() {
+        Some(reason) if ended == "failed" => format!("{ended} for {reason}"),
+        Some(_) | None => ended.to_owned(),
     }
 }
 
@@ -395,7 +405,7 @@ fn advice(report: &RunReport) -> &'static str {
         Reason::EntriesNotCaptured => advice_on_missing(&report.not_captured),
         Reason::Internal => "please report this with the run's log",
         Reason::InvalidSpec => "correct the policy",
-        Reason::CredentialsMissing => "create the Secret that the policy names, with both keys",
+        Reason::CredentialsMissing => "give the run the keys that are missing, as said above",
         Reason::RepositoryNotFound => "create the bucket, or correct its name in the policy",
         Reason::AccessDenied
             if RIGHT_NAMED
@@ -405,14 +415,12 @@ fn advice(report: &RunReport) -> &'static str {
             "give the identity the right that is named above"
         }
         Reason::AccessDenied => "check the credentials, and then the rights of their identity",
-        Reason::PreflightRefused => "change the bucket's settings as said above",
+        Reason::PreflightRefused => "change what is named above, in the bucket or in the policy",
         Reason::Locked => "wait for the other run, or stop it",
         Reason::Fenced => "nothing: the run that took over goes on",
         Reason::IntegrityFailure => "do not write to the bucket by hand; look at the run's log",
         Reason::TargetConflict => "choose another target or --conflict",
-        Reason::SourceSuspicious => {
-            "look at the source; if what is gone was meant to go, approve the run as said above"
-        }
+        Reason::SourceSuspicious => "look at the source; a run that can be approved says how above",
         Reason::LimitExceeded => "see the limits in the README",
         Reason::ClockSkew => "set the clock of the host",
         Reason::StorageUnavailable => {
@@ -423,7 +431,9 @@ fn advice(report: &RunReport) -> &'static str {
         Reason::Interrupted => "nothing: the next run goes on from there",
         Reason::OutOfMemory => "raise worker.resources.limits.memory",
         Reason::PodCreationFailed => "look at kubectl describe job",
-        Reason::WorkerLost => "look at the node; the next run goes on",
+        Reason::WorkerLost => {
+            "see what ended it, in the log of its host or node; the next run goes on"
+        }
     }
 }
 
@@ -562,7 +572,7 @@ mod tests {
         assert!(
             notice
                 .body
-                .contains("3 runs since 2026-11-01 02:00:00 UTC: AccessDenied")
+                .contains("3 runs since 2026-11-01 02:00:00 UTC: the last for AccessDenied")
         );
     }
 
@@ -633,7 +643,7 @@ mod tests {
             untold: 22,
         };
         let body = notice(&origin(), &report, Some(&told)).body;
-        let counted = "22 runs since 2026-11-01 02:00:00 UTC failed the same way";
+        let counted = "22 runs since 2026-11-01 02:00:00 UTC failed for AccessDenied";
         assert!(body.contains(counted), "{body}");
         let owed = crate::plan::outbox::owed_by(&report, None, report.start_time);
         let body = late(&origin(), &report, &owed, 3).body;
@@ -704,12 +714,17 @@ mod tests {
         });
         recovered.files.total = 1;
         let body = notice(&origin(), &recovered, Some(&told)).body;
-        for part in ["1 run since", "UTC failed the same way", "in 1 entry\n"] {
+        for part in [
+            "1 run since",
+            "UTC failed for AccessDenied",
+            "UTC: AccessDenied",
+            "in 1 entry\n",
+        ] {
             assert!(body.contains(part), "{part} in:\n{body}");
         }
         told.about = "EntriesNotCaptured 00ff".to_owned();
         let body = notice(&origin(), &recovered, Some(&told)).body;
-        assert!(body.contains("UTC were incomplete the same way"), "{body}");
+        assert!(body.contains("UTC were incomplete"), "{body}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::api::catalog::{CommitRef, Ended, Outbox, Owed, Told, Writer};
 use crate::api::outcome::{Outcome, Reason};
 use crate::api::report::RunReport;
 
-use super::history;
+use super::{head, history};
 
 /// How long the same failure is not told again: a day, less what a schedule may be off.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(23);
@@ -41,7 +41,8 @@ pub fn is_due(outbox: &Outbox, about: Option<&str>, now: Timestamp) -> bool {
     let (Some(told), Some(about)) = (&outbox.told, about) else {
         return true;
     };
-    told.about != about || now.duration_since(told.at) >= AGAIN_AFTER
+    // A clock that was wrong must not silence what it told.
+    told.about != about || now.duration_since(told.at).abs() >= AGAIN_AFTER
 }
 
 /// A run ended like this, and its notice was sent.
@@ -106,11 +107,10 @@ pub(super) fn joined(earlier: Outbox, later: Outbox) -> Outbox {
 /// A writer was found that never ended: whatever it had to tell is owed.
 #[must_use]
 pub fn died(outbox: Outbox, writer: &Writer, commit: Option<&CommitRef>) -> Outbox {
-    let id = writer.id();
-    let made = commit.filter(|commit| commit.key.ends_with(&format!("-{id}.json")));
+    let made = commit.filter(|commit| head::made_by(Some(*commit), writer));
     let owed = Owed {
         run: writer.run.clone(),
-        writer: id,
+        writer: writer.id(),
         at: writer.since,
         about: Some(format!("died {}", writer.run)),
         repeats: 0,

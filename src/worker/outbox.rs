@@ -42,6 +42,8 @@ pub struct Delivery {
     pub sent: Option<bool>,
     /// Why not.
     pub error: Option<String>,
+    /// Whether the topic has not answered, and is not asked again by this run.
+    is_silent: bool,
 }
 
 impl Delivery {
@@ -55,8 +57,8 @@ impl Delivery {
     }
 }
 
-/// Tells how a run ended, and then what is owed of earlier ones. The caller holds HEAD as its
-/// writer, or there is no HEAD.
+/// Tells what is owed of earlier runs, and then how this one ended: the last word is the one that is
+/// believed. The caller holds HEAD as its writer, or there is no HEAD.
 pub async fn tell<S: Store>(
     store: &S,
     location: &Location,
@@ -71,14 +73,26 @@ pub async fn tell<S: Store>(
     };
     // What is not sent when the time is over is owed like what was refused.
     let started = clock::monotonic();
+    tell_owed(&mut delivery, store, location, post, report, started).await;
     tell_own(&mut delivery, post, report, now, started).await;
-    if delivery.sent == Some(false) {
-        return delivery;
-    }
+    delivery
+}
+
+async fn tell_owed<S: Store>(
+    delivery: &mut Delivery,
+    store: &S,
+    location: &Location,
+    post: &Post,
+    report: &RunReport,
+    started: Instant,
+) {
     let owed = std::mem::take(&mut delivery.outbox.owed);
     let mut owed = owed.into_iter();
     for entry in owed.by_ref() {
         let late = late_report(store, location, &entry, report).await;
+        if !post.wants(notice::kind(&late)) {
+            continue;
+        }
         let notice = notice::late(&post.origin(), &late, &entry, delivery.outbox.lost);
         match within(started, post.send(&notice)).await {
             Ok(()) => {
@@ -93,12 +107,12 @@ pub async fn tell<S: Store>(
             Err(error) => {
                 delivery.failed(&error);
                 delivery.outbox.owed.push(entry);
+                delivery.is_silent = true;
                 break;
             }
         }
     }
     delivery.outbox.owed.extend(owed);
-    delivery
 }
 
 /// Tells of a run that could not begin. HEAD is told, too, where it can be read and nobody else
@@ -112,24 +126,50 @@ pub async fn tell_unopened<S: Store>(
     report: &RunReport,
 ) -> Delivery {
     let before = report.left.as_ref();
-    let Some(held) = held.filter(|held| held.head.writer.is_none()) else {
-        let delivery = tell(store, location, post, left::outbox_of(before), report).await;
-        reporter.leaving(Some(leave(before, report, &delivery, store.last_answer())));
-        return delivery;
+    let noted = match held.filter(|held| held.head.writer.is_none()) {
+        Some(held) => note(store, location, held, report).await,
+        None => Err(left::outbox_of(before)),
     };
-    let known = left::taken(held.head.clone(), before);
-    let delivery = tell(store, location, post, known.outbox.clone(), report).await;
-    let now = store.last_answer().unwrap_or(held.modified);
-    let reason = report.reason.unwrap_or(Reason::Internal);
-    let next = Head {
+    let held = match noted {
+        Ok(held) => held,
+        Err(known) => {
+            let delivery = tell(store, location, post, known, report).await;
+            reporter.leaving(Some(leave(before, report, &delivery, store.last_answer())));
+            return delivery;
+        }
+    };
+    reporter.leaving(None);
+    let delivery = tell(store, location, post, held.head.outbox.clone(), report).await;
+    let told = Head {
         outbox: delivery.outbox.clone(),
-        ..head::troubled(&known, &report.run, reason, now, Uuid::new_v4())
+        nonce: Uuid::new_v4(),
+        ..held.head.clone()
     };
-    match swap(store, location, &held, next).await {
-        Ok(_) => reporter.leaving(None),
-        Err(failure) => tracing::debug!(error = %failure, "what was told is not noted"),
+    if let Err(failure) = swap(store, location, &held, told).await {
+        tracing::debug!(error = %failure, "what was told is not noted");
     }
     delivery
+}
+
+/// Notes in HEAD that a run failed, and takes over what runs before it have left. Where HEAD cannot be
+/// written, answers with what has been told, by all that is known.
+async fn note<S: Store>(
+    store: &S,
+    location: &Location,
+    held: Held,
+    report: &RunReport,
+) -> Result<Held, Outbox> {
+    let before = report.left.as_ref();
+    let now = store.last_answer().unwrap_or(held.modified);
+    let reason = report.reason.unwrap_or(Reason::Internal);
+    let known = left::taken(held.head.clone(), before);
+    let next = head::troubled(&known, &report.run, reason, now, Uuid::new_v4());
+    swap(store, location, &held, next).await.map_err(|failure| {
+        tracing::debug!(error = %failure, "the failure is not noted");
+        let known = left::outbox_of(before);
+        let told = known.told.or_else(|| held.head.outbox.told.clone());
+        Outbox { told, ..known }
+    })
 }
 
 /// Tells of a run that has no store to ask.
@@ -185,6 +225,11 @@ async fn tell_own(
         delivery.outbox = outbox::passed_over(known, about.as_deref());
         return;
     }
+    let owing = |known, about| outbox::owing(known, outbox::owed_by(report, about, now));
+    if delivery.is_silent {
+        delivery.outbox = owing(known, about);
+        return;
+    }
     let notice = notice::notice(&post.origin(), report, known.told.as_ref());
     delivery.outbox = match within(started, post.send(&notice)).await {
         Ok(()) => {
@@ -193,7 +238,7 @@ async fn tell_own(
         }
         Err(error) => {
             delivery.failed(&error);
-            outbox::owing(known, outbox::owed_by(report, about, now))
+            owing(known, about)
         }
     };
 }

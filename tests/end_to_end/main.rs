@@ -243,7 +243,7 @@ fn a_missing_secret_and_a_missing_bucket_are_told_with_the_remedy_and_once() {
                 .unwrap()
         })
         .collect();
-    // The second is the first run's, which had no keys for the topic either.
+    // The first is the first run's, which had no keys for the topic either.
     assert_eq!(notices, ["Failed", "Failed", "Recovered"], "{told:#?}");
     let body = told[2]["Message"].as_str().unwrap();
     assert!(body.contains("Failed before: 3 runs since"), "{body}");

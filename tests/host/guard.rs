@@ -29,7 +29,8 @@ fn w02_a_source_that_lost_most_files_is_not_believed_until_a_person_says_so() {
     let refused = refused.expect_words(27, &words);
     // Repetition is no approval, and neither is that of a run that is not there.
     host.backup().expect(27);
-    host.backup_with(&["--approve", "no-such-run"]).expect(27);
+    host.backup_with(&["--approve", "no-such-run"])
+        .expect_words(27, &["The approval of no-such-run does not count"]);
     let documents = host.bucket("documents");
     assert_eq!(host.store.keys(&documents, DATA).len(), 20);
 

@@ -451,7 +451,7 @@ fn a_bucket_has_a_profile_of_its_own() {
     };
     let refused = restore("wrong");
     assert_eq!(refused.code, 21, "{refused:?}");
-    assert!(refused.out.contains("ListObjectsV2 on"), "{refused:?}");
+    assert!(refused.err.contains("ListObjectsV2 on"), "{refused:?}");
     let done = restore(&crate::environment::variable("AWS_SECRET_ACCESS_KEY"));
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!(host.store.get(&out, "in/a.txt"), b"a");

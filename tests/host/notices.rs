@@ -1,5 +1,8 @@
 //! What the topic is told.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
 use aws_sdk_sns::config::{Credentials, Region};
 use serde_json::{Value, json};
 
@@ -344,6 +347,65 @@ fn n02_what_neither_topic_nor_head_could_be_told_is_told_later_and_once() {
     assert!(body.contains("This notice is late"), "{body}");
     host.backup().expect(0);
     assert!(topic.messages().is_empty());
+}
+
+#[test]
+fn n01_runs_that_may_not_write_head_are_told_once_and_then_their_recovery() {
+    let (host, topic) = (Host::new(), Topic::new());
+    topic.tell(&host, "Failed, Recovered");
+    office(&host.root());
+    host.backup().expect(0);
+    let refusing = Proxy::refusing(&minio(), |request| request.starts_with("PUT"));
+    topic.tell_of(&host, &refusing.endpoint, "Failed, Recovered");
+    assert_eq!(host.backup().expect(21).notice_sent, Some(true));
+    topic.message();
+    assert_eq!(host.backup().expect(21).notice_sent, None);
+    topic.tell(&host, "Failed, Recovered");
+    let report = host.backup().expect(0);
+    assert_eq!(report.trouble.as_ref().map(|trouble| trouble.runs), Some(2));
+    check_kinds(&topic.messages(), &["Recovered"]);
+}
+
+#[test]
+fn n01_a_run_that_loses_its_store_half_way_is_told_once_and_then_its_recovery() {
+    let (host, topic) = (Host::new(), Topic::new());
+    topic.tell(&host, "Failed, Recovered");
+    office(&host.root());
+    host.backup().expect(0);
+    file(&host.root(), "video.mov", noise(1, 40 << 20));
+    let is_away = AtomicBool::default();
+    let line = Proxy::refusing(&minio(), move |request| {
+        is_away.fetch_or(request.contains("partNumber=3"), Relaxed)
+    });
+    topic.tell_of(&host, &line.endpoint, "Failed, Recovered");
+    assert_eq!(host.backup().expect(21).notice_sent, Some(true));
+    check_kinds(&topic.messages(), &["Failed"]);
+    topic.tell(&host, "Failed, Recovered");
+    let report = host.backup().expect(0);
+    assert_eq!(report.trouble.as_ref().map(|trouble| trouble.runs), Some(1));
+    check_kinds(&topic.messages(), &["Recovered"]);
+}
+
+#[track_caller]
+fn check_kinds(messages: &[Value], expected: &[&str]) {
+    let kind = |message: &Value| message["MessageAttributes"]["notice"]["Value"].clone();
+    let kinds: Vec<Value> = messages.iter().map(kind).collect();
+    assert_eq!(kinds, expected, "{messages:#?}");
+}
+
+#[test]
+fn n08_the_last_word_after_a_run_that_was_killed_is_that_all_is_well() {
+    let (host, topic) = (Host::new(), Topic::new());
+    office(&host.root());
+    let proxy = Proxy::holding(&minio(), |request| request.contains("partNumber=3"));
+    topic.tell_of(&host, &proxy.endpoint, "Failed, Recovered");
+    file(&host.root(), "video.mov", noise(1, 40 << 20));
+    let killed = Running::start(host.command("backup"));
+    proxy.wait_until_held();
+    killed.kill();
+    topic.tell(&host, "Failed, Recovered");
+    host.backup().expect(0);
+    check_kinds(&topic.messages(), &["Failed", "Recovered"]);
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn the_directory_of_the_log_is_made_and_no_tree_above_it() {
     let log = host.at("no/such/office.log");
     let mut command = host.command("backup");
     let done = Done::of(command.arg("--log-file").arg(&log).output());
-    assert_eq!((done.code, done.err.lines().count()), (2, 1), "{done:?}");
+    assert_eq!(done.code, 0, "a backup without a log is one: {done:?}");
     let remedy = format!("install -d -m 700 {}", host.at("no/such").display());
     assert!(done.err.contains(&remedy), "{done:?}");
     assert!(!host.at("no").exists());

@@ -12,6 +12,10 @@ use crate::copies;
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What a store answers that lacks a right.
+const REFUSAL: &str = "HTTP/1.1 403 Forbidden\r\ncontent-length: 40\r\n\r\n\
+                       <Error><Code>AccessDenied</Code></Error>";
+
 /// Whether this is the request that is held, by its first line.
 type Chosen = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
@@ -38,6 +42,8 @@ enum Answering {
     Falsifies(Vec<u8>, Vec<u8>),
     /// It copies objects itself.
     Copies,
+    /// It lets nothing through of which this is true, as a store does that lacks a right.
+    Refuses(Chosen),
 }
 
 #[derive(Default)]
@@ -73,6 +79,14 @@ impl Proxy {
     /// end, that is asking too much.
     pub(crate) fn copying(upstream: &str) -> Self {
         Self::with(upstream, Answering::Copies)
+    }
+
+    /// A line to a store that refuses all requests of which this is true.
+    pub(crate) fn refusing(
+        upstream: &str,
+        refused: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(upstream, Answering::Refuses(Box::new(refused)))
     }
 
     /// A line that falsifies answers.
@@ -175,7 +189,13 @@ impl Line {
                 }
             }
             let first = String::from_utf8_lossy(&head);
-            self.pass(first.lines().next().unwrap_or_default());
+            let request = first.lines().next().unwrap_or_default();
+            self.pass(request);
+            if matches!(&self.answering, Answering::Refuses(refused) if refused(request)) {
+                io::copy(&mut client.by_ref().take(body_length), &mut io::sink())?;
+                client.get_mut().write_all(REFUSAL.as_bytes())?;
+                continue;
+            }
             if matches!(self.answering, Answering::Copies) && first.contains(copies::SOURCE) {
                 client.get_mut().write_all(&copies::copy(&first))?;
                 continue;

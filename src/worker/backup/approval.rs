@@ -76,9 +76,13 @@ impl<S: Store, T: Tree> Backup<S, T> {
                 .warn("a person has approved what this source lost".to_owned());
             return Ok(());
         }
-        Err(Failure::new(
-            Reason::SourceSuspicious,
-            suspicion.explain(self.writer.get().unwrap_or(&self.run)),
-        ))
+        let mut message = suspicion.explain(self.writer.get().unwrap_or(&self.run));
+        if let Some(other) = &self.spec.approved_run {
+            message = format!(
+                "{message}. The approval of {other} does not count: that is no run which was refused \
+                 since the last restore point, by its whole name"
+            );
+        }
+        Err(Failure::new(Reason::SourceSuspicious, message))
     }
 }

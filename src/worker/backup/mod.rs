@@ -67,7 +67,7 @@ use crate::plan::cost::{self, Survey};
 use crate::plan::filter::Filter;
 use crate::plan::location::Location;
 use crate::plan::named::Named;
-use crate::plan::{compression, head, layout, place};
+use crate::plan::{compression, head, layout, left, place};
 use copy::Copied;
 pub use feed::Cuts;
 use session::Session;
@@ -273,8 +273,8 @@ impl<S: Store, T: Tree> Backup<S, T> {
         }
     }
 
-    /// Tells how the run ended, and gives the repository up. What cannot be told now stays in
-    /// HEAD for the next run; where HEAD cannot be reached, this run falls silent by itself.
+    /// Tells how the run ended, and gives the repository up. What cannot be told now stays in HEAD
+    /// for the next run; where HEAD cannot be written, the report tells it.
     async fn end(
         &self,
         reporter: &Reporter,
@@ -283,14 +283,17 @@ impl<S: Store, T: Tree> Backup<S, T> {
     ) -> RunReport {
         self.price(reporter, ended.is_ok() && self.named.is_none());
         let requests = self.requests();
-        let (mut report, reason) = match ended {
-            Ok(point) => (reporter.ended(&point, requests), None),
+        let point = match ended {
+            Ok(point) => point,
             Err(failure) => {
                 let reason = failure.reason;
                 let failure = failure.of_store(&self.spec.storage);
-                (reporter.failed(&failure, requests), Some(reason))
+                let report = reporter.failed(&failure, requests);
+                self.write_report(&report).await;
+                return self.end_failed(reporter, held, reason, report).await;
             }
         };
+        let mut report = reporter.ended(&point, requests);
         self.write_report(&report).await;
         let mut left = held.head.outbox.clone();
         if let Some(post) = reporter.post() {
@@ -298,12 +301,44 @@ impl<S: Store, T: Tree> Backup<S, T> {
             left = told.outbox;
             report = reporter.told(told.sent, told.error);
         }
-        match reason {
-            Some(reason) => self.release(held, reason, left).await,
-            None if held.head.writer.is_some() => self.close(held, left).await,
-            None => {}
+        if held.head.writer.is_some() {
+            self.close(reporter, held, left, &report).await;
         }
         report
+    }
+
+    /// Notes the failure, tells it, and gives the repository up, so that nobody has to wait for this
+    /// run. Where HEAD takes no note, the store is away or a right is missing: then this run falls silent
+    /// by itself, and the next one is told in another way.
+    async fn end_failed(
+        &self,
+        reporter: &Reporter,
+        held: &Held,
+        reason: Reason,
+        report: RunReport,
+    ) -> RunReport {
+        let now = self.store.last_answer().unwrap_or(self.started);
+        let next = head::released(&held.head, reason, now, Uuid::new_v4());
+        let next = self.while_telling(next, held);
+        let noted = swap(&*self.store, &self.location, held, next).await;
+        if let Err(failure) = &noted {
+            tracing::debug!(error = %failure, "repository not released");
+        }
+        let Some(post) = reporter.post() else {
+            return report;
+        };
+        let known = match &noted {
+            Ok(held) => held.head.outbox.clone(),
+            Err(_) => left::told_by(&held.head),
+        };
+        let told = outbox::tell(&*self.store, &self.location, post, known, &report).await;
+        if let Ok(held) = noted {
+            self.close(reporter, &held, told.outbox, &report).await;
+        } else {
+            let left = left::after(None, &report, told.outbox, now, Uuid::new_v4());
+            reporter.leaving(Some(left::with_writer(left, &report)));
+        }
+        reporter.told(told.sent, told.error)
     }
 
     /// Everything that happens while this run is the writer.
@@ -456,29 +491,17 @@ impl<S: Store, T: Tree> Backup<S, T> {
         });
     }
 
-    /// Gives the repository up after a failure, so that nobody has to wait for this run. What
-    /// cannot be reached now falls silent by itself.
-    async fn release(&self, held: &Held, reason: Reason, outbox: Outbox) {
-        let now = self.store.last_answer().unwrap_or(self.started);
-        let next = Head {
-            outbox,
-            ..head::released(&held.head, reason, now, Uuid::new_v4())
-        };
-        if let Err(failure) = swap(&*self.store, &self.location, held, next).await {
-            tracing::debug!(error = %failure, "repository not released");
-        }
-    }
-
-    /// Gives the repository up after a run that did not fail: nothing but that is left to do.
-    async fn close(&self, held: &Held, outbox: Outbox) {
+    /// Gives the repository up: nothing but that is left to do.
+    async fn close(&self, reporter: &Reporter, held: &Held, outbox: Outbox, report: &RunReport) {
         let closed = outbox::close(&*self.store, &self.location, held, outbox).await;
         if let Err(failure) = closed {
             tracing::warn!(error = %failure, "repository not given up; the next run waits for it");
+            reporter.leaving(Some(left::ended(report, Uuid::new_v4())));
         }
     }
 
-    /// What HEAD becomes at the end of a run that did not fail: where there is a topic to tell,
-    /// the writer stays until it has been told.
+    /// What HEAD becomes at the end of a run: where there is a topic to tell, the writer stays until
+    /// it has been told.
     fn while_telling(&self, next: Head, held: &Held) -> Head {
         match &held.head.writer {
             Some(writer) if self.tells => head::kept_open(next, writer),

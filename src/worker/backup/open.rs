@@ -218,9 +218,12 @@ impl<S: Store, T: Tree> Backup<S, T> {
         let mut next = head::opened(&before, writer, Uuid::new_v4());
         if let Some(dead) = held.head.writer.as_ref()
             && dead.run != self.run
-            && self.tells
+            && !left::is_at_rest(self.spec.left.as_ref(), dead)
         {
-            next.outbox = outbox::died(next.outbox, dead, held.head.commit.as_ref());
+            next = head::bereaved(&next, dead, Uuid::new_v4());
+            if self.tells {
+                next.outbox = outbox::died(next.outbox, dead, held.head.commit.as_ref());
+            }
         }
         swap(&*self.store, &self.location, &held, next).await
     }
@@ -281,7 +284,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
                 | StoreError::Unavailable { .. }),
             ) => match self.read_claim(bucket, &prefix).await? {
                 Some(standing) if standing.repository == repository.uuid => {}
-                Some(standing) => return Err(belongs(bucket, &prefix, &standing)),
+                Some(standing) => return Err(self.belongs(bucket, &prefix, &standing)),
                 None => return Err(error.into()),
             },
             Err(error) => return Err(error.into()),
@@ -307,10 +310,29 @@ impl<S: Store, T: Tree> Backup<S, T> {
             if let Some(standing) = self.read_claim(bucket, neighbour).await?
                 && standing.repository != repository.uuid
             {
-                return Err(belongs(bucket, neighbour, &standing));
+                return Err(self.belongs(bucket, neighbour, &standing));
             }
         }
         Ok(())
+    }
+
+    fn belongs(&self, bucket: &str, prefix: &str, standing: &Claim) -> Failure {
+        let catalog = &standing.catalog;
+        let own = format!("{}/{}", self.location.bucket, self.location.prefix());
+        let message = if *catalog == own {
+            format!(
+                "the files under {prefix} of bucket {bucket} are those of a catalog at {catalog} that is \
+                 gone: bring back the catalog's bucket, from older versions or a replica; or choose \
+                 another storage.keyPrefix, and begin anew"
+            )
+        } else {
+            format!(
+                "the key prefix {prefix} of bucket {bucket} belongs to the repository at {catalog}: give \
+                 its name with --cluster-name if that is this policy's from before (a host's name is part \
+                 of it), or choose another storage.keyPrefix"
+            )
+        };
+        Failure::new(Reason::PreflightRefused, message)
     }
 
     async fn read_claim(&self, bucket: &str, prefix: &str) -> Result<Option<Claim>, Failure> {
@@ -382,18 +404,6 @@ impl<S: Store, T: Tree> Backup<S, T> {
         }
         Ok(())
     }
-}
-
-fn belongs(bucket: &str, prefix: &str, standing: &Claim) -> Failure {
-    Failure::new(
-        Reason::PreflightRefused,
-        format!(
-            "the key prefix {prefix} of bucket {bucket} belongs to the repository at {}: give its \
-             name with --cluster-name if that is this policy's from before (a host's name is part of \
-             it), or choose another storage.keyPrefix",
-            standing.catalog
-        ),
-    )
 }
 
 fn conditions_ignored() -> Failure {
