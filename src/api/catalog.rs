@@ -114,6 +114,9 @@ pub struct Told {
     pub at: jiff::Timestamp,
     /// How many runs have ended the same way since, and were not told one by one.
     pub untold: u32,
+    /// The last of them: its attempts count once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
 }
 
 /// A notice that could not be sent.

@@ -40,6 +40,8 @@ use super::status::BackupPolicyStatus;
     printcolumn = r#"{"name":"Last outcome","type":"string","jsonPath":".status.lastOutcome"}"#,
     printcolumn = r#"{"name":"Last success","type":"date","jsonPath":".status.lastSuccessTime"}"#,
     printcolumn = r#"{"name":"Next run","type":"string","jsonPath":".status.nextRunTime"}"#,
+    printcolumn = r#"{"name":"Buckets","type":"string","priority":1,"jsonPath":".status.conditions[?(@.type==\"BucketsConfigured\")].status"}"#,
+    printcolumn = r#"{"name":"Events","type":"string","priority":1,"jsonPath":".status.conditions[?(@.type==\"EventsFollowed\")].status"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -1,5 +1,6 @@
 //! `backstay follow`: on a plain host from a policy file, in a pod from the run's order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,6 +14,7 @@ use crate::api::outcome::{Outcome, Reason};
 use crate::api::report::RunReport;
 use crate::api::run::RunSpec;
 use crate::plan::event::without_successes;
+use crate::plan::named::Named;
 use crate::worker::failure::Failure;
 use crate::worker::follow::{Batch, Follower};
 use crate::worker::stop::Stop;
@@ -47,20 +49,20 @@ pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {
     spec.sns = spec.sns.and_then(without_successes);
     let queue_url = queue.url.clone();
     let queue = source::open_queue(&bucket, &queue, &surroundings.credentials);
-    let follower = Follower::new(queue, bucket);
+    let mut follower = Follower::new(queue, bucket);
     let stop = Stop::default();
     let _watch = Watch::start(stop.clone(), Duration::MAX)?;
-    // What was missed while nobody followed is made up for, and what is wrong shows before a message
-    // is taken.
     let output = args.run.output;
-    let whole = Asked::default();
-    if let Some(code) = Box::pin(make(&spec, &surroundings, whole, output)).await? {
-        return Ok(code);
-    }
-    tracing::info!(queue = queue_url, "following");
+    // The queue is asked first: a success that is told before it fails would be told at each start. Then
+    // a whole run makes up for what was missed while nobody followed.
+    let mut gathered = follower.begin().await;
+    let mut is_whole = true;
     loop {
-        let ended = match follower.gather(&stop).await {
-            Ok(batch) => Box::pin(take(&follower, batch, &spec, &surroundings, output)).await?,
+        let ended = match gathered {
+            Ok(batch) => {
+                let named = (!is_whole).then(|| batch.named.clone());
+                Box::pin(take(&follower, batch, named, &spec, &surroundings, output)).await?
+            }
             Err(failure) if failure.reason == Reason::Interrupted => Some(0),
             Err(failure) => {
                 let report = Box::pin(refuse(spec.clone(), &surroundings, &failure)).await;
@@ -71,21 +73,27 @@ pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {
         if let Some(code) = ended {
             return Ok(code);
         }
+        if is_whole {
+            tracing::info!(queue = queue_url, "following");
+            is_whole = false;
+        }
+        gathered = follower.gather(&stop).await;
     }
 }
 
-/// Makes a run of a batch, and answers with the exit code where it was the last one: its messages
-/// come again then.
+/// Makes a run of a batch, or of everything where no keys are named, and answers with the exit code
+/// where it was the last one: its messages come again then.
 async fn take(
     follower: &Follower,
     batch: Batch,
+    named: Option<Arc<Named>>,
     spec: &RunSpec,
     surroundings: &Surroundings,
     output: Output,
 ) -> Result<Option<u8>, Failure> {
     let held = follower.hold(&batch);
     let asked = Asked {
-        named: Some(batch.named.clone()),
+        named,
         ..Asked::default()
     };
     let ended = Box::pin(make(spec, surroundings, asked, output)).await?;

@@ -16,8 +16,8 @@ use crate::api::status::SourceStatus;
 use crate::http;
 use crate::plan::due;
 use crate::plan::metrics::{
-    self, BUCKET_SETTINGS_DIFFERING, BUILD_INFO, EVENTS_FOLLOWED, METRICS, Metric, POLICY_READY,
-    RECONCILE_DURATION, RECONCILE_ERRORS, Sample, WAITING,
+    self, BUCKET_SETTINGS_DIFFERING, BUCKETS_CONFIGURED, BUILD_INFO, EVENTS_FOLLOWED, METRICS,
+    Metric, POLICY_READY, RECONCILE_DURATION, RECONCILE_ERRORS, Sample, WAITING,
 };
 use crate::plan::schedule::Owner;
 
@@ -147,7 +147,7 @@ impl Families {
     fn add_policy(&self, policy: &BackupPolicy, cron_jobs: &[Arc<CronJob>]) {
         let (namespace, name) = (policy.namespace().unwrap_or_default(), policy.name_any());
         let status = policy.status.clone().unwrap_or_default();
-        let mut conditions = status.conditions.iter();
+        let conditions = status.conditions.iter();
         let is_ready = conditions
             .clone()
             .any(|condition| condition.type_ == READY && condition.status == "True");
@@ -161,8 +161,15 @@ impl Families {
             let differing = f64::from(settings.differing);
             self.set(BUCKET_SETTINGS_DIFFERING, &labels, differing);
         }
-        let followed = conditions.find(|condition| condition.type_ == publish::EVENTS_FOLLOWED);
-        if let Some(followed) = followed {
+        let find = |kind| conditions.clone().find(|condition| condition.type_ == kind);
+        if let Some(configured) = find(publish::BUCKETS_CONFIGURED)
+            && configured.status != "Unknown"
+        {
+            let is_configured = f64::from(u8::from(configured.status == "True"));
+            self.set(BUCKETS_CONFIGURED, &[&namespace, &name], is_configured);
+        }
+        let followed = find(publish::EVENTS_FOLLOWED);
+        if let Some(followed) = followed.filter(|_| !policy.spec.suspend) {
             let is_followed = f64::from(u8::from(followed.status == "True"));
             self.set(EVENTS_FOLLOWED, &[&namespace, &name], is_followed);
         }
@@ -243,6 +250,7 @@ status:
   conditions:
     - {type: Ready, status: 'True', reason: Valid, message: '', lastTransitionTime: '2026-11-01T00:00:00Z'}
     - {type: EventsFollowed, status: 'True', reason: Following, message: '', lastTransitionTime: '2026-11-01T00:00:00Z'}
+    - {type: BucketsConfigured, status: 'False', reason: Differing, message: '', lastTransitionTime: '2026-11-01T00:00:00Z'}
   bucketSettings: {job: j, written: 0, differing: 2}
   sources:
     - name: files
@@ -291,6 +299,7 @@ status:
             "backstay_estimated_monthly_cost_dollars{namespace=\"acme\",policy=\"office\",source=\"files\"} 1.23",
             "backstay_waiting{namespace=\"acme\",policy=\"office\",reason=\"ClaimInUse\",source=\"files\"} 1",
             "backstay_bucket_settings_differing{namespace=\"acme\",policy=\"office\"} 2",
+            "backstay_buckets_configured{namespace=\"acme\",policy=\"office\"} 0",
             "backstay_events_followed{namespace=\"acme\",policy=\"office\"} 1",
             "backstay_policy_ready{namespace=\"acme\",policy=\"office\"} 1",
             "backstay_reconcile_errors_total{error=\"Timeout\"} 1",
@@ -303,6 +312,7 @@ status:
     fn n04_a_suspended_policy_is_not_due() {
         let suspended = POLICY.replace("schedule:", "suspend: true\n  schedule:");
         assert!(!text(&suspended).contains("backstay_success_due"));
+        assert!(!text(&suspended).contains("backstay_events_followed"));
         assert!(text(&suspended).contains("backstay_last_success"));
     }
 

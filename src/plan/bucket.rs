@@ -21,7 +21,7 @@ use super::preflight::LifecycleRule;
 use crate::api::settings::TransitionClass;
 
 pub use self::compare::compare;
-pub use self::events::{EventRule, SeenEvents, TOLD, missing};
+pub use self::events::{EventRule, SeenEvents, TOLD, is_ours, missing};
 pub(super) use self::lifecycle::{Tiers, tiers};
 pub(super) use self::sources::told;
 pub(crate) use self::statements::merged;

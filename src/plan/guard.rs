@@ -106,7 +106,7 @@ impl Suspicion {
                     .to_owned()
             }
             Self::AnotherSource => "the source is not the one that this repository was made for \
-                                    (a claim that was made anew, or another host or directory)"
+                                    (a claim that was made anew, or another host, directory, bucket or prefix)"
                 .to_owned(),
         };
         format!(

@@ -204,7 +204,7 @@ mod tests {
     fn what_was_told_of_them_counts_for_the_next_run() {
         let report = failed("a");
         let about = outbox::about(&report);
-        let told = outbox::told(Outbox::default(), about.clone(), at(1));
+        let told = outbox::told(Outbox::default(), about.clone(), "a", at(1));
         let left = after(None, &report, told, at(1), Uuid::nil());
         assert!(!outbox::is_due(
             &outbox_of(Some(&left)),

@@ -83,8 +83,10 @@ metrics! {
     BUCKET_SETTINGS_DIFFERING = "backstay_bucket_settings_differing", "gauge",
         &["namespace", "policy"],
         "Settings of buckets that were not as the policy wants them when they were looked at last.";
+    BUCKETS_CONFIGURED = "backstay_buckets_configured", "gauge", &["namespace", "policy"],
+        "1 if the buckets are as the policy wants them, 0 if they are not, or could not be looked at. Absent without bucketSettings.";
     EVENTS_FOLLOWED = "backstay_events_followed", "gauge", &["namespace", "policy"],
-        "1 if the queues that tell of the policy's buckets are followed, else 0.";
+        "1 if the queues that tell of the policy's buckets are followed, else 0. Absent while the policy is suspended.";
     RECONCILE_DURATION = "backstay_reconcile_duration_seconds", "histogram", &[],
         "How long the controller looked at a policy.";
     RECONCILE_ERRORS = "backstay_reconcile_errors_total", "counter", &["error"],

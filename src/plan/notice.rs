@@ -641,6 +641,7 @@ mod tests {
             about: "AccessDenied".to_owned(),
             at: report.start_time,
             untold: 22,
+            last: None,
         };
         let body = notice(&origin(), &report, Some(&told)).body;
         let counted = "22 runs since 2026-11-01 02:00:00 UTC failed for AccessDenied";
@@ -705,6 +706,7 @@ mod tests {
             about: "AccessDenied".to_owned(),
             at: recovered.start_time,
             untold: 1,
+            last: None,
         };
         recovered.trouble = Some(Trouble {
             since: recovered.start_time,

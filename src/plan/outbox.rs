@@ -47,21 +47,25 @@ pub fn is_due(outbox: &Outbox, about: Option<&str>, now: Timestamp) -> bool {
 
 /// A run ended like this, and its notice was sent.
 #[must_use]
-pub fn told(mut outbox: Outbox, about: Option<String>, now: Timestamp) -> Outbox {
+pub fn told(mut outbox: Outbox, about: Option<String>, run: &str, now: Timestamp) -> Outbox {
     outbox.told = about.map(|about| Told {
         about,
         at: now,
         untold: 0,
+        last: Some(run.to_owned()),
     });
     outbox
 }
 
 /// A run ended like this, and that is not told: nobody wants to know, or it was told today.
 #[must_use]
-pub fn passed_over(mut outbox: Outbox, about: Option<&str>) -> Outbox {
+pub fn passed_over(mut outbox: Outbox, about: Option<&str>, run: &str) -> Outbox {
     match (&mut outbox.told, about) {
         (Some(told), Some(about)) if told.about == about => {
-            told.untold = told.untold.saturating_add(1);
+            if told.last.as_deref() != Some(run) {
+                told.untold = told.untold.saturating_add(1);
+                told.last = Some(run.to_owned());
+            }
         }
         (told, _) => *told = None,
     }
@@ -240,9 +244,11 @@ mod tests {
         for hour in 0..50 {
             if is_due(&outbox, failed.as_deref(), at(hour)) {
                 sent.push((hour, outbox.told.as_ref().map_or(0, |told| told.untold)));
-                outbox = told(outbox, failed.clone(), at(hour));
+                outbox = told(outbox, failed.clone(), "r", at(hour));
             } else {
-                outbox = passed_over(outbox, failed.as_deref());
+                outbox = passed_over(outbox, failed.as_deref(), &hour.to_string());
+                // Another attempt of the same run.
+                outbox = passed_over(outbox, failed.as_deref(), &hour.to_string());
             }
         }
         assert_eq!(sent, [(0, 0), (23, 22), (46, 22)]);
@@ -250,7 +256,7 @@ mod tests {
         let other = about(&report(Outcome::Failed, Reason::LimitExceeded, &[]));
         assert!(is_due(&outbox, other.as_deref(), at(50)));
         // After a success the same one is news.
-        let outbox = told(outbox, None, at(50));
+        let outbox = told(outbox, None, "r", at(50));
         assert!(is_due(&outbox, failed.as_deref(), at(50)));
     }
 

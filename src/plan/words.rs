@@ -14,7 +14,11 @@ pub fn size(bytes: u64) -> String {
         unit = next;
     }
     if unit == "bytes" {
-        return format!("{bytes} bytes");
+        return if bytes == 1 {
+            "1 byte".to_owned()
+        } else {
+            format!("{bytes} bytes")
+        };
     }
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
@@ -42,7 +46,7 @@ mod tests {
 
     #[test]
     fn sizes_read_well() {
-        assert_eq!(size(0), "0 bytes");
+        assert_eq!((size(0), size(1)), ("0 bytes".into(), "1 byte".into()));
         assert_eq!(size(1023), "1023 bytes");
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(5 << 30), "5.0 GiB");

@@ -5,6 +5,7 @@
 //! costs nothing: messages that were held come again. That they come twice or out of order costs a
 //! look at a key that has not changed; that they do not come at all is made up for by the schedule.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,10 @@ const REQUESTS_AT_ONCE: usize = 8;
 /// How long messages are held at a time: so long after a crash they come again.
 const HOLD_SECONDS: u16 = 300;
 
+/// How many messages about other buckets make a queue another bucket's, where none is about this one.
+/// One or two may be strays.
+const STRANGERS_MAX: usize = 3;
+
 /// When they are held anew.
 const HOLD_AGAIN_AFTER: Duration = Duration::from_mins(2);
 
@@ -54,48 +59,78 @@ struct Sorted {
     idle: Vec<String>,
     /// The receipts of those that are not about its bucket.
     strange: Vec<String>,
-    /// A bucket that one of these is about.
-    other_bucket: Option<String>,
+    /// Those of them that are about other buckets, and about which.
+    others: Vec<(String, String)>,
 }
 
 /// A queue that is followed for a bucket.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Follower {
     queue: Queue,
     bucket: BucketOrder,
+    /// Whether it has told of the bucket.
+    has_told: bool,
+    /// The messages about other buckets that have come before that did.
+    strangers: BTreeSet<String>,
 }
 
 impl Follower {
     /// Follows a queue.
     #[must_use]
     pub fn new(queue: Queue, bucket: BucketOrder) -> Self {
-        Self { queue, bucket }
+        Self {
+            queue,
+            bucket,
+            has_told: false,
+            strangers: BTreeSet::new(),
+        }
+    }
+
+    /// Takes what is in the queue now, and no more: a queue that cannot be read shows by that. What it
+    /// tells of is in the whole run that comes next.
+    ///
+    /// # Errors
+    /// As [`Self::gather`].
+    pub async fn begin(&mut self) -> Result<Batch, Failure> {
+        let messages = self.queue.receive(0, HOLD_SECONDS).await?;
+        self.take(messages).await
     }
 
     /// Waits for messages, and gathers those of a few seconds. Those about what lies outside of the prefix
     /// are deleted; those that are not about the bucket are left to the queue's dead-letter queue.
     ///
     /// # Errors
-    /// The queue cannot be read, it tells of another bucket and not of this one, or a stop was asked for:
+    /// The queue cannot be read, it tells of other buckets and not of this one, or a stop was asked for:
     /// what was received is given back.
-    pub async fn gather(&self, stop: &Stop) -> Result<Batch, Failure> {
+    pub async fn gather(&mut self, stop: &Stop) -> Result<Batch, Failure> {
         loop {
             let messages = self.receive(stop).await?;
-            let Sorted {
-                batch,
-                idle,
-                strange,
-                other_bucket,
-            } = self.sort(messages);
-            self.queue.delete(&idle).await?;
+            let batch = self.take(messages).await?;
             if !batch.named.is_empty() {
                 return Ok(batch);
             }
-            if let Some(other) = other_bucket.filter(|_| idle.is_empty()) {
+        }
+    }
+
+    async fn take(&mut self, messages: Vec<Message>) -> Result<Batch, Failure> {
+        let Sorted {
+            batch,
+            idle,
+            strange,
+            others,
+        } = self.sort(messages);
+        self.queue.delete(&idle).await?;
+        self.has_told |= !batch.named.is_empty() || !idle.is_empty();
+        if !self.has_told
+            && let Some(other) = others.first().cloned().map(|(_, bucket)| bucket)
+        {
+            self.strangers.extend(others.into_iter().map(|(id, _)| id));
+            if self.strangers.len() >= STRANGERS_MAX {
                 self.give_back(strange.into_iter()).await;
                 return Err(self.tells_of(&other));
             }
         }
+        Ok(batch)
     }
 
     fn tells_of(&self, other: &str) -> Failure {
@@ -126,6 +161,9 @@ impl Follower {
     /// # Errors
     /// The queue does not let them be deleted: they come again.
     pub async fn done(&self, batch: Batch) -> Result<(), Failure> {
+        if batch.receipts.is_empty() {
+            return Ok(());
+        }
         self.queue.delete(&batch.receipts).await?;
         let (messages, keys) = (batch.receipts.len(), batch.named.len());
         tracing::info!(messages, keys, "messages done");
@@ -183,7 +221,7 @@ impl Follower {
     fn sort(&self, messages: Vec<Message>) -> Sorted {
         let mut named = Named::default();
         let (mut receipts, mut idle, mut strange) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut other_bucket, mut first) = (None, None);
+        let (mut others, mut first) = (Vec::new(), None);
         for message in messages {
             match event::read(&message.body, &self.bucket.name, &self.bucket.prefix) {
                 Told::Keys(keys) if keys.is_empty() => idle.push(message.receipt),
@@ -194,10 +232,10 @@ impl Follower {
                     }
                 }
                 told @ (Told::OfBucket(_) | Told::Unknown) => {
-                    if let Told::OfBucket(name) = told {
-                        other_bucket.get_or_insert(name);
+                    first.get_or_insert_with(|| message.id.clone());
+                    if let Told::OfBucket(bucket) = told {
+                        others.push((message.id, bucket));
                     }
-                    first.get_or_insert(message.id);
                     strange.push(message.receipt);
                 }
             }
@@ -206,7 +244,7 @@ impl Follower {
             tracing::warn!(
                 count = strange.len(),
                 first,
-                other_bucket,
+                other_bucket = others.first().map(|(_, bucket)| bucket),
                 queue = self.queue.url(),
                 "messages are no notifications of this bucket: left to the dead-letter queue"
             );
@@ -221,7 +259,7 @@ impl Follower {
             batch: Batch { named, receipts },
             idle,
             strange,
-            other_bucket,
+            others,
         }
     }
 }

@@ -222,7 +222,7 @@ async fn tell_own(
     let about = outbox::about(report);
     let known = std::mem::take(&mut delivery.outbox);
     if !post.wants(notice::kind(report)) || !outbox::is_due(&known, about.as_deref(), now) {
-        delivery.outbox = outbox::passed_over(known, about.as_deref());
+        delivery.outbox = outbox::passed_over(known, about.as_deref(), &report.run);
         return;
     }
     let owing = |known, about| outbox::owing(known, outbox::owed_by(report, about, now));
@@ -234,7 +234,7 @@ async fn tell_own(
     delivery.outbox = match within(started, post.send(&notice)).await {
         Ok(()) => {
             delivery.sent();
-            outbox::told(known, about, now)
+            outbox::told(known, about, &report.run, now)
         }
         Err(error) => {
             delivery.failed(&error);

@@ -6,6 +6,7 @@ use backstay::api::outcome::Outcome;
 use backstay::api::report::RunReport;
 
 use crate::host::{DATA, Done, Host};
+use crate::notices::{Topic, check_kinds};
 use crate::queue::Queue;
 use crate::running::Running;
 use crate::store::minio;
@@ -92,7 +93,7 @@ fn what_is_not_of_the_bucket_is_left_in_the_queue() {
     queue.tell("ObjectCreated:Put", "another-bucket", "in/a.txt");
     queue.tell("ObjectCreated:Put", &source, "in/a.txt");
     let mut follower = following(&host);
-    follower.wait_until_it_says("messages done");
+    follower.wait_until(|| queue.messages() == 2);
     let reports = reports(follower);
     assert!(
         reports
@@ -105,12 +106,15 @@ fn what_is_not_of_the_bucket_is_left_in_the_queue() {
 #[test]
 fn a_queue_of_another_bucket_is_named_and_keeps_its_messages() {
     let (host, source, queue) = followed();
-    queue.tell("ObjectCreated:Put", "another-bucket", "in/a.txt");
+    for key in ["in/a.txt", "in/b.txt", "in/c.txt"] {
+        queue.tell("ObjectCreated:Put", "another-bucket", key);
+    }
     let done = Done::of(host.command("follow").output());
     assert_eq!(done.code, 2, "{done:?}");
     let words = format!("tells of the bucket another-bucket, and the source is {source}: correct");
     assert!(done.err.contains(&words), "{done:?}");
-    assert_eq!(queue.messages(), 1);
+    assert_eq!(done.out, "", "nothing is backed up before: {done:?}");
+    assert_eq!(queue.messages(), 3);
 }
 
 #[test]
@@ -161,6 +165,23 @@ fn a_queue_that_is_not_there_is_named() {
     assert_eq!(done.code, 20, "{done:?}");
     let words = format!("queue does not exist: {missing}: create it, or correct");
     assert!(done.err.contains(&words), "{done:?}");
+}
+
+#[test]
+fn n01_a_queue_that_is_not_there_is_told_once_and_then_the_recovery() {
+    let (host, _, queue) = followed();
+    let topic = Topic::new();
+    let policy = fs::read_to_string(host.at("policy.yaml")).unwrap() + &topic.lines("");
+    let missing = format!("{}-missing", queue.url);
+    fs::write(host.at("policy.yaml"), policy.replace(&queue.url, &missing)).unwrap();
+    for _ in 0..2 {
+        let done = Done::of(host.command("follow").output());
+        assert_eq!(done.code, 20, "{done:?}");
+    }
+    check_kinds(&topic.messages(), &["Failed"]);
+    fs::write(host.at("policy.yaml"), policy).unwrap();
+    reports(following(&host));
+    check_kinds(&topic.messages(), &["Recovered"]);
 }
 
 #[test]

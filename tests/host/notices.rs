@@ -16,14 +16,14 @@ use crate::store::{REGION, minio};
 use crate::tree::{file, office};
 
 /// A topic, and a queue that gets what it is told.
-struct Topic {
+pub(crate) struct Topic {
     runtime: tokio::runtime::Runtime,
     arn: String,
     queue: String,
 }
 
 impl Topic {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (arn, queue) = runtime.block_on(subscribed());
         Self {
@@ -40,16 +40,20 @@ impl Topic {
 
     /// The same, with the store at an endpoint.
     fn tell_of(&self, host: &Host, store: &str, notices: &str) {
-        let told = format!(
+        host.write_policy(store, |policy| policy + &self.lines(notices));
+    }
+
+    /// The lines of a policy that tell it.
+    pub(crate) fn lines(&self, notices: &str) -> String {
+        format!(
             "  notifications: {{sns: {{topicArn: '{}', endpoint: '{}', notices: [{notices}]}}}}\n",
             self.arn,
             moto()
-        );
-        host.write_policy(store, |policy| policy + &told);
+        )
     }
 
     /// The messages that have come since the last call, as the queue got them.
-    fn messages(&self) -> Vec<Value> {
+    pub(crate) fn messages(&self) -> Vec<Value> {
         let ask = json!({"QueueUrl": self.queue, "MaxNumberOfMessages": 10});
         let answer = self.runtime.block_on(sqs(REGION, "ReceiveMessage", ask));
         let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
@@ -387,7 +391,7 @@ fn n01_a_run_that_loses_its_store_half_way_is_told_once_and_then_its_recovery() 
 }
 
 #[track_caller]
-fn check_kinds(messages: &[Value], expected: &[&str]) {
+pub(crate) fn check_kinds(messages: &[Value], expected: &[&str]) {
     let kind = |message: &Value| message["MessageAttributes"]["notice"]["Value"].clone();
     let kinds: Vec<Value> = messages.iter().map(kind).collect();
     assert_eq!(kinds, expected, "{messages:#?}");

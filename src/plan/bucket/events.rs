@@ -51,7 +51,9 @@ pub fn missing<'a>(wanted: &'a [EventRule], seen: &[SeenEvents]) -> Vec<&'a Even
 pub(super) fn compare(wanted: &[EventRule], seen: &[SeenEvents]) -> Finding {
     let foreign = foreign(wanted, seen);
     let missing = missing(wanted, seen);
-    let verdict = if missing.iter().all(|rule| is_there(rule, seen)) {
+    let is_stale =
+        |one: &SeenEvents| is_ours(wanted, &one.id) && wanted.iter().all(|rule| rule.id != one.id);
+    let verdict = if missing.iter().all(|rule| is_there(rule, seen)) && !seen.iter().any(is_stale) {
         Verdict::AlreadyThere
     } else {
         let refusal = missing.iter().find_map(|rule| refusal(rule, &foreign));
@@ -59,7 +61,7 @@ pub(super) fn compare(wanted: &[EventRule], seen: &[SeenEvents]) -> Finding {
     };
     let relevant = seen.iter().filter(|one| {
         let does_our_work = |rule: &EventRule| is_told_by(rule, &[one]);
-        is_ours(wanted, one) || wanted.iter().any(does_our_work)
+        is_ours(wanted, &one.id) || wanted.iter().any(does_our_work)
     });
     let is: Vec<String> = relevant.map(describe_seen).collect();
     Finding {
@@ -74,12 +76,26 @@ pub(super) fn compare(wanted: &[EventRule], seen: &[SeenEvents]) -> Finding {
     }
 }
 
-fn is_ours(wanted: &[EventRule], seen: &SeenEvents) -> bool {
-    wanted.iter().any(|rule| rule.id == seen.id)
+/// Whether a rule is this policy's: one that is wanted, or of a source that is called otherwise now.
+#[must_use]
+pub fn is_ours(wanted: &[EventRule], id: &str) -> bool {
+    wanted.iter().any(|rule| {
+        let of_policy = policy_part(&rule.id);
+        rule.id == id || (of_policy.is_some() && policy_part(id) == of_policy)
+    })
+}
+
+/// What the names of all rules of a policy's sources begin with: `backstay-source.NAMESPACE.POLICY`.
+/// Without its dots, a name is of a kind of its own.
+fn policy_part(id: &str) -> Option<&str> {
+    let (policy, _source) = id.rsplit_once('.')?;
+    (policy.matches('.').count() >= 2).then_some(policy)
 }
 
 fn foreign<'a>(wanted: &[EventRule], seen: &'a [SeenEvents]) -> Vec<&'a SeenEvents> {
-    seen.iter().filter(|one| !is_ours(wanted, one)).collect()
+    seen.iter()
+        .filter(|one| !is_ours(wanted, &one.id))
+        .collect()
 }
 
 /// Whether our rule says just what it should say.
@@ -205,6 +221,33 @@ mod tests {
             ..whole
         };
         check(&[ends], "Apply");
+    }
+
+    #[test]
+    fn the_rule_of_a_source_that_is_called_otherwise_now_is_taken_away() {
+        let ours = |source: &str| EventRule {
+            id: format!("backstay-source.acme.up.{source}"),
+            ..rule("in/")
+        };
+        let there = |id: &str| seen(id, "in/", QUEUE);
+        let check = |seen: &[SeenEvents], expected| {
+            let verdict = compare(&[ours("new")], seen).verdict;
+            assert_eq!(verdict.as_str(), expected, "{seen:?}");
+        };
+        check(&[there("backstay-source.acme.up.new")], "AlreadyThere");
+        check(&[there("backstay-source.acme.up.old")], "Apply");
+        let both = ["new", "old"].map(|name| there(&format!("backstay-source.acme.up.{name}")));
+        check(&both, "Apply");
+        // Another policy's, and one whose name was too long.
+        check(&[there("backstay-source.acme.down.new")], "AlreadyThere");
+        assert!(!is_ours(&[ours("new")], "backstay-source.00ff"));
+        assert!(!is_ours(
+            &[EventRule {
+                id: "backstay-source.00ff".to_owned(),
+                ..rule("")
+            }],
+            "backstay-source.ff00"
+        ));
     }
 
     #[test]

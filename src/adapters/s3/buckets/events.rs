@@ -10,7 +10,7 @@ use super::Buckets;
 use crate::adapters::s3::error::Request;
 use crate::adapters::s3::misnamed;
 use crate::adapters::store::StoreError;
-use crate::plan::bucket::{EventRule, SeenEvents, TOLD, missing};
+use crate::plan::bucket::{EventRule, SeenEvents, TOLD, is_ours, missing};
 
 /// What S3 says of a queue that it cannot send to, and what can be done.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html>
@@ -46,11 +46,7 @@ impl Buckets {
         let mut document = self.notifications(bucket).await?;
         let due = missing(wanted, &seen(&document));
         let mut rules = document.queue_configurations.take().unwrap_or_default();
-        rules.retain(|rule| {
-            wanted
-                .iter()
-                .all(|ours| rule.id() != Some(ours.id.as_str()))
-        });
+        rules.retain(|rule| rule.id().is_none_or(|id| !is_ours(wanted, id)));
         rules.extend(due.into_iter().map(to_sdk));
         document.queue_configurations = Some(rules);
         let answer = self
