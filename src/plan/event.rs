@@ -16,6 +16,8 @@ const WRAPS_MAX: usize = 2;
 pub enum Told {
     /// Something happened to these keys of the source; none where it was outside of its prefix.
     Keys(Vec<String>),
+    /// Nothing happened: S3 sends such a message when a notification is set up, of whichever bucket.
+    Nothing,
     /// It is about this bucket, which is another one.
     OfBucket(String),
     /// It is no message of S3's, or in a form that is not known.
@@ -32,6 +34,9 @@ pub fn read(body: &str, bucket: &str, prefix: &str) -> Told {
     let Some(objects) = objects(body, WRAPS_MAX) else {
         return Told::Unknown;
     };
+    if objects.is_empty() {
+        return Told::Nothing;
+    }
     if let Some((other, _)) = objects.iter().find(|(name, _)| name != bucket) {
         return Told::OfBucket(other.clone());
     }
@@ -139,10 +144,18 @@ mod tests {
             &json!({"Records": [record("in", "old/a"), record("in", "new/")]}),
             &[],
         );
-        check(
-            &json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "in"}),
-            &[],
-        );
+    }
+
+    #[test]
+    fn a_message_that_was_sent_to_try_the_queue_out_is_about_nothing() {
+        for bucket in ["in", "other"] {
+            let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": bucket});
+            assert_eq!(read(&test.to_string(), "in", "new/"), Told::Nothing);
+            assert_eq!(
+                read(&by_sns(&test).to_string(), "in", "new/"),
+                Told::Nothing
+            );
+        }
     }
 
     #[test]

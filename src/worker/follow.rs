@@ -61,6 +61,8 @@ struct Sorted {
     strange: Vec<String>,
     /// Those of them that are about other buckets, and about which.
     others: Vec<(String, String)>,
+    /// Whether any of them is about its bucket.
+    is_ours: bool,
 }
 
 /// A queue that is followed for a bucket.
@@ -118,9 +120,10 @@ impl Follower {
             idle,
             strange,
             others,
+            is_ours,
         } = self.sort(messages);
         self.queue.delete(&idle).await?;
-        self.has_told |= !batch.named.is_empty() || !idle.is_empty();
+        self.has_told |= is_ours;
         if !self.has_told
             && let Some(other) = others.first().cloned().map(|(_, bucket)| bucket)
         {
@@ -221,11 +224,16 @@ impl Follower {
     fn sort(&self, messages: Vec<Message>) -> Sorted {
         let mut named = Named::default();
         let (mut receipts, mut idle, mut strange) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut others, mut first) = (Vec::new(), None);
+        let (mut others, mut first, mut is_ours) = (Vec::new(), None, false);
         for message in messages {
             match event::read(&message.body, &self.bucket.name, &self.bucket.prefix) {
-                Told::Keys(keys) if keys.is_empty() => idle.push(message.receipt),
+                Told::Nothing => idle.push(message.receipt),
+                Told::Keys(keys) if keys.is_empty() => {
+                    is_ours = true;
+                    idle.push(message.receipt);
+                }
                 Told::Keys(keys) => {
+                    is_ours = true;
                     receipts.push(message.receipt);
                     for key in keys {
                         named.insert(key);
@@ -260,6 +268,7 @@ impl Follower {
             idle,
             strange,
             others,
+            is_ours,
         }
     }
 }

@@ -106,6 +106,8 @@ fn what_is_not_of_the_bucket_is_left_in_the_queue() {
 #[test]
 fn a_queue_of_another_bucket_is_named_and_keeps_its_messages() {
     let (host, source, queue) = followed();
+    // What S3 sends when a notification is set up says nothing of whose queue it is.
+    queue.send(r#"{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "another-bucket"}"#);
     for key in ["in/a.txt", "in/b.txt", "in/c.txt"] {
         queue.tell("ObjectCreated:Put", "another-bucket", key);
     }
