@@ -295,11 +295,11 @@ pub(crate) async fn a_source_tells_a_queue_beside_others(server: &Server) {
         endpoint: Some(server.endpoint.clone()),
         queue_arn: format!("arn:aws:sqs:{REGION}:123456789012:{source}"),
     };
-    let wants = |sources: Vec<SourceEvents>| {
+    let wants = |policy: &str, sources: Vec<SourceEvents>| {
         let spec = SetupSpec {
             version: SETUP_SPEC_VERSION,
             namespace: "acme".to_owned(),
-            policy: "office".to_owned(),
+            policy: policy.to_owned(),
             storage: storage(&server.endpoint, encryption("none")),
             data_buckets: Vec::new(),
             source_events: sources,
@@ -307,7 +307,7 @@ pub(crate) async fn a_source_tells_a_queue_beside_others(server: &Server) {
         };
         wanted(&spec).pop().unwrap()
     };
-    let first = wants(vec![told("a", "a/")]);
+    let first = wants("office", vec![told("a", "a/")]);
     if server.has(LacksQueues) {
         let error = buckets(server).write(&first, Setting::Events).await;
         let message = error.unwrap_err().to_string();
@@ -315,7 +315,7 @@ pub(crate) async fn a_source_tells_a_queue_beside_others(server: &Server) {
     }
     check_set(server, &first, Setting::Events).await;
     // Another policy's source stands beside it, and one that is in its way is not written.
-    let mut other = wants(vec![told("b", "b/")]);
+    let mut other = wants("mail", vec![told("b", "b/")]);
     check_set(server, &other, Setting::Events).await;
     let findings = look(server, &first).await;
     assert_eq!(findings[0].verdict, Verdict::AlreadyThere, "{findings:?}");
@@ -326,10 +326,16 @@ pub(crate) async fn a_source_tells_a_queue_beside_others(server: &Server) {
             if reason.contains("backstay-source.acme.office.a")),
         "{findings:?}"
     );
-    let missing = wants(vec![SourceEvents {
+    // A source that is called otherwise now leaves no rule behind.
+    let renamed = wants("office", vec![told("c", "a/")]);
+    check_set(server, &renamed, Setting::Events).await;
+    let findings = look(server, &first).await;
+    assert_eq!(findings[0].verdict, Verdict::Apply, "{findings:?}");
+    let lost = SourceEvents {
         bucket: format!("{bucket}-missing"),
         ..told("a", "")
-    }]);
+    };
+    let missing = wants("office", vec![lost]);
     let findings = look(server, &missing).await;
     assert_eq!(findings[0].setting, Setting::Existence, "{findings:?}");
 }
