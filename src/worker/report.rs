@@ -212,7 +212,9 @@ fn truncate(text: &mut String, most: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::catalog::Outbox;
     use crate::api::report::NotCaptured;
+    use crate::plan::{left, outbox};
 
     #[test]
     fn a_summary_fits_the_termination_message_and_stays_json() {
@@ -229,8 +231,14 @@ mod tests {
         let requests = (0..40)
             .map(|n| (format!("Operation{n}"), u64::MAX))
             .collect();
-        let failure = Failure::new(Reason::AccessDenied, "\"x".repeat(5000));
+        let failure = Failure::new(Reason::AccessDenied, "\"".repeat(5000));
         let report = reporter.failed(&failure, requests);
+        let about = outbox::about(&report);
+        let owed = outbox::owed_by(&report, about, report.start_time);
+        let owing = outbox::owing(Outbox::default(), owed);
+        let left = left::after(None, &report, owing, report.start_time, uuid::Uuid::nil());
+        reporter.leaving(Some(left));
+        let report = reporter.told(Some(false), Some("\"".repeat(5000)));
         let text = summary(&report);
         assert!(
             text.len() <= TERMINATION_MESSAGE_MAX_BYTES,
@@ -239,5 +247,6 @@ mod tests {
         );
         let read: RunReport = serde_json::from_str(&text).unwrap();
         assert_eq!(read.files.not_captured, 2000);
+        assert_eq!(read.left, report.left);
     }
 }
