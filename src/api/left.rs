@@ -8,6 +8,9 @@ use super::report::Trouble;
 /// The annotation by which a pod is given what runs before it have [`Left`], as JSON.
 pub const LEFT_ANNOTATION: &str = "backstay.dev/left";
 
+/// The file beside a pod's order in which it finds that; empty where there is none.
+pub const LEFT_FILE: &str = "left.json";
+
 /// The runs that failed one after the other without a word in HEAD, and what has been told of them.
 /// The next run that can write HEAD takes this over.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]

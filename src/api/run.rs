@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::left::Left;
 use super::policy::{Category, Deletions, SnsTopic, Storage};
 use super::source::SourceCredentials;
 
@@ -11,9 +10,6 @@ pub const RUN_SPEC_VERSION: u32 = 1;
 
 /// The annotation of the pod template that carries the [`RunSpec`], as JSON.
 pub const RUN_SPEC_ANNOTATION: &str = "backstay.dev/run-spec";
-
-/// The file beside a pod's order that has what runs before it have left, where they have.
-pub const LEFT_FILE: &str = "left.json";
 
 /// Where a pod finds the keys of the Secret that its storage names.
 pub const CREDENTIALS_DIRECTORY: &str = "/backstay/credentials";
@@ -67,10 +63,6 @@ pub struct RunSpec {
     /// The refused run whose deletions a person has looked at and approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_run: Option<String>,
-    /// What runs before this one could not leave in HEAD. It comes by a way of its own, because it
-    /// is known only when the run starts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left: Option<Left>,
 }
 
 /// A bucket to be backed up, with no default left open.

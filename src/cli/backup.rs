@@ -176,7 +176,7 @@ pub(super) fn read_in_pod(
             credentials: identity::of_pod(&spec.storage)?,
             is_pod: true,
             prices: prices_of(&spec),
-            memory: Memory::of_pod(args.state_directory.clone()),
+            memory: Memory::of_pod(args.state_directory.clone(), path),
         };
         Ok((spec, surroundings))
     });
@@ -195,7 +195,7 @@ fn prices_of(spec: &RunSpec) -> Option<Arc<Prices>> {
 
 /// Runs one backup, up to the last word.
 pub(super) async fn back_up(
-    mut spec: RunSpec,
+    spec: RunSpec,
     surroundings: Surroundings,
     asked: Asked,
 ) -> Result<RunReport, Failure> {
@@ -208,8 +208,9 @@ pub(super) async fn back_up(
     let started = clock::now();
     let progress = Arc::new(Progress::default());
     let memory = surroundings.memory.of(&spec);
-    memory.recall(&mut spec);
+    let left = memory.recall();
     let reporter = reporter(&run, started, progress.clone(), &spec, &surroundings);
+    let reporter = reporter.knowing(left.clone());
     let Surroundings {
         credentials,
         prices,
@@ -237,6 +238,7 @@ pub(super) async fn back_up(
         patience,
         prices,
         named,
+        left,
     };
     tokio::select! {
         report = run_on_source(order, store, &credentials, &reporter) => report,
@@ -250,20 +252,20 @@ pub(super) async fn back_up(
 
 /// Ends a run that cannot begin, and tells so.
 pub(super) async fn refuse(
-    mut spec: RunSpec,
+    spec: &RunSpec,
     surroundings: &Surroundings,
     failure: &Failure,
 ) -> RunReport {
-    let memory = surroundings.memory.of(&spec);
-    memory.recall(&mut spec);
+    let memory = surroundings.memory.of(spec);
     let run = uuid::Uuid::new_v4().to_string();
-    let reporter = reporter(&run, clock::now(), Arc::default(), &spec, surroundings);
+    let reporter = reporter(&run, clock::now(), Arc::default(), spec, surroundings);
+    let reporter = reporter.knowing(memory.recall());
     match S3Store::new(
         &spec.storage,
         &surroundings.credentials,
         Timeouts::default(),
     ) {
-        Ok(store) => backup::refused(&spec, &store, &reporter, failure).await,
+        Ok(store) => backup::refused(spec, &store, &reporter, failure).await,
         Err(_) => backup::refused_alone(&reporter, failure).await,
     };
     memory.done(&reporter)
@@ -283,8 +285,7 @@ fn reporter(
             last_words(report);
         }
     });
-    let post = Post::new(spec, &surroundings.credentials);
-    reporter.telling(post).knowing(spec.left.clone())
+    reporter.telling(Post::new(spec, &surroundings.credentials))
 }
 
 /// Whether a run ended because another one was under way, and was not to wait for that. Then all

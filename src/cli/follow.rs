@@ -65,7 +65,7 @@ pub(super) async fn run(args: FollowArgs) -> Result<u8, Failure> {
             }
             Err(failure) if failure.reason == Reason::Interrupted => Some(0),
             Err(failure) => {
-                let report = Box::pin(refuse(spec.clone(), &surroundings, &failure)).await;
+                let report = Box::pin(refuse(&spec, &surroundings, &failure)).await;
                 tell(output, &spec.source, &report);
                 ended(&report)
             }

@@ -56,7 +56,6 @@ pub(super) fn of_host() -> Credentials {
 
 /// The identity that IRSA or Pod Identity has given to the pod through its environment.
 fn of_service_account() -> Result<Credentials, Failure> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let (Some(role_arn), Some(token_file)) = (
         variable("AWS_ROLE_ARN"),
         variable("AWS_WEB_IDENTITY_TOKEN_FILE"),
@@ -80,4 +79,9 @@ fn of_service_account() -> Result<Credentials, Failure> {
          eks.amazonaws.com/role-arn, or associate it with a role by EKS Pod Identity"
             .to_owned(),
     ))
+}
+
+/// A variable of the environment that says something.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

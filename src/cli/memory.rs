@@ -6,18 +6,22 @@
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::chain;
+use super::identity::variable;
 use crate::adapters::textfile::{Textfile, TextfileError};
-use crate::api::left::Left;
+use crate::api::left::{LEFT_FILE, Left};
 use crate::api::report::RunReport;
 use crate::api::run::RunSpec;
 use crate::worker::report::Reporter;
 
-/// The directory that files of all sources are kept in, where there is one.
+/// What is known of all sources.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
+    /// What a pod was given.
+    given: Option<Left>,
+    /// The directory that files are kept in, where there is one.
     directory: Option<PathBuf>,
 }
 
@@ -25,16 +29,20 @@ impl Memory {
     /// That of a host: the directory that was asked for, or where such things belong.
     pub(super) fn of_host(asked: Option<PathBuf>) -> Self {
         Self {
+            given: None,
             directory: asked.or_else(state_directory),
         }
     }
 
-    /// That of a pod, which keeps nothing but in a volume of its own.
-    pub(super) fn of_pod(asked: Option<PathBuf>) -> Self {
-        Self { directory: asked }
+    /// That of a pod, which was given it beside its order, and keeps nothing but in a volume of its own.
+    pub(super) fn of_pod(asked: Option<PathBuf>, order: &Path) -> Self {
+        Self {
+            given: read(&order.with_file_name(LEFT_FILE)),
+            directory: asked,
+        }
     }
 
-    /// What is kept of a source.
+    /// What is known of a source.
     pub(super) fn of(&self, spec: &RunSpec) -> SourceMemory {
         let RunSpec {
             cluster,
@@ -45,6 +53,7 @@ impl Memory {
         } = spec;
         let name = format!("{cluster}/{namespace}/{policy}/{source}.json");
         SourceMemory {
+            given: self.given.clone(),
             path: self.directory.as_ref().map(|place| place.join(name)),
         }
     }
@@ -59,26 +68,18 @@ enum KeepError {
     File(#[from] TextfileError),
 }
 
-/// What is kept of one source.
+/// What is known of one source.
 #[derive(Debug)]
 pub(super) struct SourceMemory {
+    given: Option<Left>,
     path: Option<PathBuf>,
 }
 
 impl SourceMemory {
-    /// Adds what was kept to an order that brings nothing of its own.
-    pub(super) fn recall(&self, spec: &mut RunSpec) {
-        if spec.left.is_none() {
-            spec.left = self.path.as_ref().and_then(|path| {
-                let text = std::fs::read_to_string(path).ok()?;
-                let left = parse(&text);
-                if left.is_none() && !text.is_empty() {
-                    let path = path.display();
-                    tracing::warn!(%path, "not readable: what was told is not known any more");
-                }
-                left
-            });
-        }
+    /// What the runs before have left.
+    pub(super) fn recall(&self) -> Option<Left> {
+        let kept = || read(self.path.as_ref()?);
+        self.given.clone().or_else(kept)
     }
 
     /// Ends a run's report, and keeps what it leaves.
@@ -113,16 +114,21 @@ impl SourceMemory {
     }
 }
 
-/// What was kept; nothing where that is not readable any more.
-pub(super) fn parse(text: &str) -> Option<Left> {
-    serde_json::from_str(text).ok()
+/// What stands there; nothing where that cannot be read any more.
+fn read(path: &Path) -> Option<Left> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let left = serde_json::from_str(&text).ok();
+    if left.is_none() && !text.is_empty() {
+        let path = path.display();
+        tracing::warn!(%path, "not readable: what was told is not known any more");
+    }
+    left
 }
 
 /// Where programs keep what is no data of the user's.
 /// <https://specifications.freedesktop.org/basedir-spec/latest/>
 /// <https://www.freedesktop.org/software/systemd/man/systemd.exec.html#RuntimeDirectory=>
 fn state_directory() -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(of_service) = variable("STATE_DIRECTORY") {
         return of_service.split(':').next().map(PathBuf::from);
     }

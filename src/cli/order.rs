@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_saphyr::UserMessageFormatter;
 
-use super::{Output, identity, memory};
+use super::{Output, identity};
 use crate::api::outcome::Reason;
 use crate::api::policy::BackupPolicy;
-use crate::api::run::{LEFT_FILE, RUN_SPEC_VERSION, RunSpec, SourceIdentity};
+use crate::api::run::{RUN_SPEC_VERSION, RunSpec, SourceIdentity};
 use crate::api::setup::{SETUP_SPEC_VERSION, SetupSpec};
 use crate::plan::object;
 use crate::plan::policy::{Context, Place, ValidPolicy, ValidSource, validate};
@@ -192,10 +192,10 @@ pub(super) fn for_reading(source: &ValidSource) -> RunSpec {
     source.run_spec(SourceIdentity::Claim { uid: String::new() }, None)
 }
 
-/// Reads the order that a pod was given, and what runs before it have left, which came later.
+/// Reads the order that a pod was given.
 pub(super) fn read_run_spec(path: &Path) -> Result<RunSpec, Failure> {
     let text = read(path)?;
-    let mut spec: RunSpec = serde_json::from_str(&text)
+    let spec: RunSpec = serde_json::from_str(&text)
         .map_err(|error| invalid(format!("--run-spec {}: {error}", path.display())))?;
     if spec.version != RUN_SPEC_VERSION {
         return Err(invalid(format!(
@@ -205,8 +205,6 @@ pub(super) fn read_run_spec(path: &Path) -> Result<RunSpec, Failure> {
             spec.version
         )));
     }
-    let left = std::fs::read_to_string(path.with_file_name(LEFT_FILE)).unwrap_or_default();
-    spec.left = memory::parse(&left);
     Ok(spec)
 }
 

@@ -26,11 +26,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Serialize;
 
-use crate::api::left::LEFT_ANNOTATION;
+use crate::api::left::{LEFT_ANNOTATION, LEFT_FILE};
 use crate::api::policy::{Credentials, TaintEffect, TolerationOperator};
-use crate::api::run::{
-    CREDENTIALS_DIRECTORY, LEFT_FILE, RUN_SPEC_ANNOTATION, SOURCE_CREDENTIALS_DIRECTORY,
-};
+use crate::api::run::{CREDENTIALS_DIRECTORY, RUN_SPEC_ANNOTATION, SOURCE_CREDENTIALS_DIRECTORY};
 use crate::plan::names::CronJobName;
 use crate::plan::placement::GATE;
 use crate::plan::policy::CLAIM_ROOT;

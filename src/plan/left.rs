@@ -45,15 +45,6 @@ pub fn after(
     }
 }
 
-/// The same, of a run that HEAD names as its writer still.
-#[must_use]
-pub fn with_writer(left: Left, report: &RunReport) -> Left {
-    Left {
-        writer: Some(report.writer()),
-        ..left
-    }
-}
-
 /// What has been told by what HEAD says, for a run that cannot write there. What is owed stays there.
 #[must_use]
 pub fn told_by(head: &Head) -> Outbox {

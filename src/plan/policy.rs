@@ -397,7 +397,6 @@ fn order(parts: &Parts<'_>, source: &Source, root: &str, key_prefix: String) -> 
         active_deadline_seconds: worker.active_deadline_seconds,
         time_zone: (*time_zone).to_owned(),
         approved_run: None,
-        left: None,
     }
 }
 

@@ -140,12 +140,7 @@ pub async fn tell_unopened<S: Store>(
     };
     reporter.leaving(None);
     let delivery = tell(store, location, post, held.head.outbox.clone(), report).await;
-    let told = Head {
-        outbox: delivery.outbox.clone(),
-        nonce: Uuid::new_v4(),
-        ..held.head.clone()
-    };
-    if let Err(failure) = swap(store, location, &held, told).await {
+    if let Err(failure) = close(store, location, &held, delivery.outbox.clone()).await {
         tracing::debug!(error = %failure, "what was told is not noted");
     }
     delivery

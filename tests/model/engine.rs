@@ -58,7 +58,6 @@ pub(crate) fn spec() -> RunSpec {
         active_deadline_seconds: 3600,
         time_zone: "UTC".to_owned(),
         approved_run: None,
-        left: None,
     }
 }
 
@@ -108,6 +107,7 @@ pub(crate) async fn run_unwatched(scene: &Scene, (store, handle): (SimStore, Han
         patience: None,
         prices: None,
         named: None,
+        left: None,
     };
     backup(order, store, scene.tree.clone()).await
 }

@@ -126,6 +126,7 @@ impl Scene {
             patience: None,
             prices: None,
             named: None,
+            left: None,
         };
         let task = tokio::spawn(engine::backup(order, store, self.tree.clone()));
         Running {

@@ -12,6 +12,7 @@ use super::{Backup, hash};
 use crate::adapters::store::{Attributes, Store};
 use crate::adapters::tree::Tree;
 use crate::api::catalog::{Head, Outbox};
+use crate::api::left::Left;
 use crate::api::outcome::Reason;
 use crate::api::report::{RestorePoint, RunReport};
 use crate::plan::{head, left};
@@ -101,8 +102,10 @@ impl<S: Store, T: Tree> Backup<S, T> {
         if let Ok(held) = noted {
             self.close(reporter, &held, told.outbox, &report).await;
         } else {
-            let left = left::after(None, &report, told.outbox, now, Uuid::new_v4());
-            reporter.leaving(Some(left::with_writer(left, &report)));
+            reporter.leaving(Some(Left {
+                writer: Some(report.writer()),
+                ..left::after(None, &report, told.outbox, now, Uuid::new_v4())
+            }));
         }
         reporter.told(told.sent, told.error)
     }

@@ -56,6 +56,7 @@ use crate::adapters::store::Store;
 use crate::adapters::tree::{Stat, Tree};
 use crate::api::catalog::{Commit, CommitRef, Nanoseconds, Repository, Root, Sha256, Writer};
 use crate::api::cost::Prices;
+use crate::api::left::Left;
 use crate::api::outcome::Reason;
 use crate::api::policy::Category;
 use crate::api::report::{RestorePoint, RunReport};
@@ -92,6 +93,8 @@ pub struct Order {
     pub prices: Option<Arc<Prices>>,
     /// The keys of a bucket that alone are to be looked at; without them, the whole source.
     pub named: Option<Arc<Named>>,
+    /// What runs before this one could not leave in HEAD.
+    pub left: Option<Left>,
 }
 
 /// Runs a backup up to the moment when only the notice is owed, and answers with its report,
@@ -142,6 +145,7 @@ struct Backup<S, T> {
     patience: Option<Duration>,
     prices: Option<Arc<Prices>>,
     named: Option<Arc<Named>>,
+    left: Option<Left>,
     /// What was found of the source, and sent of it.
     survey: std::sync::Mutex<Survey>,
     /// Whether a topic is to be told how the run ends.
@@ -162,6 +166,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             patience,
             prices,
             named,
+            left,
         } = order;
         let invalid = |text: String| Failure::new(Reason::InvalidSpec, text);
         let filter =
@@ -212,6 +217,7 @@ impl<S: Store, T: Tree> Backup<S, T> {
             patience,
             prices,
             named,
+            left,
             survey: std::sync::Mutex::new(survey),
             tells,
             newest_ctime: AtomicI64::new(i64::MIN),

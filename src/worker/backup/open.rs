@@ -214,11 +214,11 @@ impl<S: Store, T: Tree> Backup<S, T> {
             since: self.store.last_answer().unwrap_or_else(clock::now),
             process: process::this(),
         };
-        let before = left::taken(held.head.clone(), self.spec.left.as_ref());
+        let before = left::taken(held.head.clone(), self.left.as_ref());
         let mut next = head::opened(&before, writer, Uuid::new_v4());
         if let Some(dead) = held.head.writer.as_ref()
             && dead.run != self.run
-            && !left::is_at_rest(self.spec.left.as_ref(), dead)
+            && !left::is_at_rest(self.left.as_ref(), dead)
         {
             next = head::bereaved(&next, dead, Uuid::new_v4());
             if self.tells {
