@@ -66,6 +66,33 @@ pub struct Wanted {
     pub events: Vec<EventRule>,
 }
 
+impl Wanted {
+    /// A bucket of which nothing is wanted.
+    pub(super) fn nothing(
+        bucket: &str,
+        region: &str,
+        endpoint: Option<String>,
+        role: Role,
+    ) -> Self {
+        Self {
+            bucket: bucket.to_owned(),
+            region: region.to_owned(),
+            endpoint,
+            role,
+            create: false,
+            versioning: false,
+            block_public_access: false,
+            encryption: None,
+            statements: Vec::new(),
+            lifecycle: Vec::new(),
+            object_lock: None,
+            acceleration: None,
+            replica: None,
+            events: Vec::new(),
+        }
+    }
+}
+
 /// What a bucket is to a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

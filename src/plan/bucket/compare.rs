@@ -260,22 +260,7 @@ pub(super) mod tests {
 
     /// A bucket of which nothing is wanted.
     pub(in crate::plan::bucket) fn wanted() -> Wanted {
-        Wanted {
-            bucket: "b".to_owned(),
-            region: "eu-south-1".to_owned(),
-            endpoint: None,
-            role: Role::Own,
-            create: false,
-            versioning: false,
-            block_public_access: false,
-            encryption: None,
-            statements: Vec::new(),
-            lifecycle: Vec::new(),
-            object_lock: None,
-            acceleration: None,
-            replica: None,
-            events: Vec::new(),
-        }
+        Wanted::nothing("b", "eu-south-1", None, Role::Own)
     }
 
     #[test]

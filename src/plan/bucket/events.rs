@@ -10,9 +10,6 @@ use super::{Finding, Setting, Verdict};
 /// What is told: all that is stored, and all that is hidden or deleted.
 pub const TOLD: [&str; 2] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"];
 
-/// What the events of both kinds begin with, by whatever request they come about.
-const KINDS: [&str; 2] = ["s3:ObjectCreated:", "s3:ObjectRemoved:"];
-
 /// A rule of ours: a queue is told of all that is stored or hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRule {
@@ -136,7 +133,11 @@ fn refusal(rule: &EventRule, foreign: &[&SeenEvents]) -> Option<String> {
 }
 
 fn overlaps(rule: &EventRule, seen: &SeenEvents) -> bool {
-    let is_of_a_kind = |event: &String| KINDS.iter().any(|kind| event.starts_with(kind));
+    // By whatever request they come about.
+    let is_of_a_kind = |event: &String| {
+        let mut kinds = TOLD.iter().map(|told| told.trim_end_matches('*'));
+        kinds.any(|kind| event.starts_with(kind))
+    };
     is_overlap(&rule.prefix, &seen.prefix) && seen.events.iter().any(is_of_a_kind)
 }
 

@@ -106,21 +106,10 @@ pub(super) fn add(spec: &SetupSpec, all: &mut Vec<Wanted>) {
 
 /// Nothing but its rule is wanted of somebody else's bucket.
 fn of_source(source: &SourceEvents, rule: EventRule) -> Wanted {
+    let endpoint = source.endpoint.clone();
     Wanted {
-        bucket: source.bucket.clone(),
-        region: source.region.clone(),
-        endpoint: source.endpoint.clone(),
-        role: Role::Source,
-        create: false,
-        versioning: false,
-        block_public_access: false,
-        encryption: None,
-        statements: Vec::new(),
-        lifecycle: Vec::new(),
-        object_lock: None,
-        acceleration: None,
-        replica: None,
         events: vec![rule],
+        ..Wanted::nothing(&source.bucket, &source.region, endpoint, Role::Source)
     }
 }
 
