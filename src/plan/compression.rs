@@ -1,6 +1,7 @@
 //! Which files are stored compressed, and whether it was worth it.
 
 use super::extensions::Extensions;
+use super::headers::is_encoded;
 use super::quantity;
 use crate::api::policy::{Compression, CompressionAlgorithm};
 
@@ -47,6 +48,18 @@ impl Rule {
     pub fn algorithm(&self, path: &[u8], size_bytes: u64) -> Option<CompressionAlgorithm> {
         let is_named = self.extensions.is_empty() || self.extensions.take(path);
         (is_named && size_bytes > 0 && size_bytes >= self.minimum_bytes).then_some(self.algorithm)
+    }
+
+    /// The same, of a file with these attributes: what is encoded already is not compressed.
+    #[must_use]
+    pub fn algorithm_for(
+        &self,
+        path: &[u8],
+        size_bytes: u64,
+        xattrs: &[(Vec<u8>, Vec<u8>)],
+    ) -> Option<CompressionAlgorithm> {
+        let algorithm = self.algorithm(path, size_bytes)?;
+        (!is_encoded(xattrs)).then_some(algorithm)
     }
 }
 

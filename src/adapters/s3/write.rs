@@ -25,29 +25,35 @@ const NOTES_MAX_BYTES: usize = 2048;
 /// The most that ours take of it.
 const OWN_NOTES_MAX_BYTES: usize = 128;
 
+/// What a write in one piece and one in parts say alike of their object.
+macro_rules! described {
+    ($operation:expr, $attributes:expr, $encryption:expr) => {{
+        let says = System::of(&$attributes.headers);
+        $operation
+            .set_metadata(notes(&$attributes))
+            .set_storage_class($attributes.storage_class.map(StorageClass::from))
+            .set_cache_control(says.cache_control.map(str::to_owned))
+            .set_content_disposition(says.content_disposition.map(str::to_owned))
+            .set_content_encoding(encoding(&$attributes, says))
+            .set_content_language(says.content_language.map(str::to_owned))
+            .set_content_type(says.content_type.map(str::to_owned))
+            .set_server_side_encryption($encryption.algorithm())
+            .set_ssekms_key_id($encryption.key_id())
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+    }};
+}
+
 impl S3Store {
     pub(super) async fn put_object(&self, put: Put) -> Result<Written, StoreError> {
         let request = Request::on_key("PutObject", &put.bucket, &put.key);
         let attempts = Attempts::default();
         let timeouts = self.timeouts.for_body(&put.body);
-        let says = System::of(&put.attributes.headers);
-        let mut operation = self
-            .client
-            .put_object()
+        let operation = described!(self.client.put_object(), put.attributes, self.encryption);
+        let mut operation = operation
             .bucket(&put.bucket)
             .key(&put.key)
             .set_if_match(put.condition.if_match())
             .set_if_none_match(put.condition.if_none_match())
-            .set_metadata(notes(&put.attributes))
-            .set_storage_class(put.attributes.storage_class.map(StorageClass::from))
-            .set_cache_control(says.cache_control.map(str::to_owned))
-            .set_content_disposition(says.content_disposition.map(str::to_owned))
-            .set_content_encoding(encoding(&put.attributes, says))
-            .set_content_language(says.content_language.map(str::to_owned))
-            .set_content_type(says.content_type.map(str::to_owned))
-            .set_server_side_encryption(self.encryption.algorithm())
-            .set_ssekms_key_id(self.encryption.key_id())
-            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
             .checksum_crc64_nvme(encode_crc64(put.crc64))
             .body(put.body.into())
             .customize()
@@ -70,22 +76,10 @@ impl S3Store {
         attributes: Attributes,
     ) -> Result<String, StoreError> {
         let request = Request::on_key("CreateMultipartUpload", bucket, key);
-        let says = System::of(&attributes.headers);
-        let answer = self
-            .client
-            .create_multipart_upload()
+        let operation = self.client.create_multipart_upload();
+        let answer = described!(operation, attributes, self.encryption)
             .bucket(bucket)
             .key(key)
-            .set_metadata(notes(&attributes))
-            .set_storage_class(attributes.storage_class.map(StorageClass::from))
-            .set_cache_control(says.cache_control.map(str::to_owned))
-            .set_content_disposition(says.content_disposition.map(str::to_owned))
-            .set_content_encoding(encoding(&attributes, says))
-            .set_content_language(says.content_language.map(str::to_owned))
-            .set_content_type(says.content_type.map(str::to_owned))
-            .set_server_side_encryption(self.encryption.algorithm())
-            .set_ssekms_key_id(self.encryption.key_id())
-            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
             .checksum_type(ChecksumType::FullObject)
             .send()
             .await

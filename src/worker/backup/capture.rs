@@ -11,7 +11,6 @@ use crate::adapters::store::{Store, StoreError};
 use crate::adapters::tree::{Stat, Tree};
 use crate::api::catalog::{Flags, Kind, Nanoseconds, Pin, Row, Sha256};
 use crate::plan::choose::{Decision, racy_from};
-use crate::plan::headers::is_encoded;
 use crate::plan::parts::PART_MIN_BYTES;
 use crate::worker::failure::Failure;
 use crate::worker::walk::Entry;
@@ -135,10 +134,9 @@ impl<S: Store, T: Tree> Backup<S, T> {
             let current = candidate.current_pin();
             let path = &candidate.entry.path;
             let place = self.place(path, &reading.xattrs, category, current);
-            let wanted = self.compressions[category]
-                .as_ref()
-                .filter(|_| !is_encoded(&reading.xattrs))
-                .and_then(|rule| rule.algorithm(path, reading.stat.identity.size));
+            let wanted = self.compressions[category].as_ref().and_then(|rule| {
+                rule.algorithm_for(path, reading.stat.identity.size, &reading.xattrs)
+            });
             let compressed = reading.pack(wanted).await?;
             let pin = self
                 .send_whole(session, &place, &reading, compressed)

@@ -15,7 +15,6 @@ use crate::api::catalog::{Compressed, Identity, Sha256};
 use crate::api::outcome::Reason;
 use crate::api::policy::CompressionAlgorithm;
 use crate::plan::compression::{self, SAMPLE_BYTES, is_worthwhile};
-use crate::plan::headers::is_encoded;
 use crate::plan::parts::{PART_MIN_BYTES, part_size_bytes};
 use crate::worker::failure::Failure;
 
@@ -141,8 +140,7 @@ fn open_now<T: Tree>(tree: Arc<T>, path: &[u8], rule: Option<&compression::Rule>
             "{size} bytes are more than this version sends as one object"
         ));
     };
-    let rule = rule.filter(|_| !is_encoded(&xattrs));
-    let wanted = rule.and_then(|rule| rule.algorithm(path, size));
+    let wanted = rule.and_then(|rule| rule.algorithm_for(path, size, &xattrs));
     let (packing, ahead) = match start(&mut file, wanted) {
         Ok(started) => started,
         Err(error) => return Opened::Unreadable(error.to_string()),
