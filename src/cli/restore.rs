@@ -11,8 +11,7 @@ use super::progress::Bar;
 use super::reading::open_store;
 use super::stopping::Watch;
 use super::{Output, chain, output};
-use crate::api::outcome::{Outcome, Reason};
-use crate::api::policy::Storage;
+use crate::api::outcome::Outcome;
 use crate::api::restore::RestoreReport;
 use crate::plan::filter::Filter;
 use crate::plan::words::size;
@@ -117,6 +116,7 @@ pub(super) async fn run(args: RestoreArgs) -> Result<u8, Failure> {
     let bar = Bar::restoring(source.name.as_str(), tally.clone());
     let order = Order {
         location: location_of(&spec),
+        storage: spec.storage,
         point: args.point.point(),
         filter,
         is_whole: args.include.is_empty(),
@@ -136,7 +136,6 @@ pub(super) async fn run(args: RestoreArgs) -> Result<u8, Failure> {
     };
     drop(bar);
     drop(watch);
-    let report = with_address(report, &spec.storage);
     match args.output {
         Output::Human if report.outcome == Outcome::Succeeded => {
             output::line(&summary(&args, is_bucket, &report));
@@ -145,19 +144,6 @@ pub(super) async fn run(args: RestoreArgs) -> Result<u8, Failure> {
         Output::Json => output::json(&report),
     }
     Ok(report.reason.exit_code())
-}
-
-/// A report of a store that does not answer, with where that is: the bucket that is restored into has
-/// said so itself.
-fn with_address(report: RestoreReport, storage: &Storage) -> RestoreReport {
-    if report.reason != Reason::StorageUnavailable || report.message.contains("(the store is ") {
-        return report;
-    }
-    let failure = Failure::new(report.reason, report.message.clone()).of_store(storage);
-    RestoreReport {
-        message: failure.message,
-        ..report
-    }
 }
 
 fn summary(args: &RestoreArgs, is_bucket: bool, report: &RestoreReport) -> String {

@@ -141,7 +141,7 @@ fn small(length: usize) -> f64 {
 
 fn unreadable(error: WalkError) -> Failure {
     if let WalkError::List(error) = error {
-        return error.into();
+        return Failure::not_listed(error);
     }
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     let message = format!("{error}: {}", cause.unwrap_or_default());

@@ -51,6 +51,18 @@ impl Failure {
         )
     }
 
+    /// A source's bucket was not listed. Unlike one of the policy's own, it need not keep versions.
+    #[must_use]
+    pub fn not_listed(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSuchBucket { .. } => Self::new(
+                Reason::RepositoryNotFound,
+                format!("{error}: create it, or correct the source's bucket.name"),
+            ),
+            other => other.into(),
+        }
+    }
+
     /// The same failure with the store's address, where the store could not be reached.
     #[must_use]
     pub fn of_store(self, storage: &Storage) -> Self {

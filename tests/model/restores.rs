@@ -146,6 +146,7 @@ async fn restore_to(
 ) -> RestoreReport {
     let (target, found) = Target::open(target, SetIds::Restored).unwrap();
     let order = Order {
+        storage: engine::spec().storage,
         location: engine::location(),
         point,
         filter: Filter::new(&[], &[]).unwrap(),

@@ -116,6 +116,7 @@ fn goes_on(scene: &Scene, bucket: &str, seed: u64) {
 
 async fn restore_to(bucket: &str, store: SimStore, conflict: Conflict) -> RestoreReport {
     let order = Order {
+        storage: engine::spec().storage,
         location: engine::location(),
         point: Point::Newest,
         filter: Filter::new(&[], &[]).unwrap(),

@@ -11,7 +11,7 @@ use super::feed::{Feed, Pending};
 use super::journal::{Found, Journal};
 use super::parent::{ParentRow, ParentRows};
 use super::session::Session;
-use crate::adapters::store::{Store, StoreError};
+use crate::adapters::store::Store;
 use crate::adapters::tree::Tree;
 use crate::api::catalog::{Commit, Gone, Kind, Pin, Row};
 use crate::api::outcome::Reason;
@@ -121,12 +121,8 @@ impl<S: Store, T: Tree> Merge<S, T> {
     }
 
     fn broke_off(&self, error: &WalkError) -> Failure {
-        if let WalkError::List(error @ StoreError::NoSuchBucket { .. }) = error {
-            let message = format!("{error}: create it, or correct the source's bucket.name");
-            return Failure::new(Reason::RepositoryNotFound, message);
-        }
         if let WalkError::List(error) = error {
-            let failure = Failure::from(error.clone());
+            let failure = Failure::not_listed(error.clone());
             return match &self.backup.spec.bucket {
                 Some(bucket) => failure.of_source(bucket),
                 None => failure,

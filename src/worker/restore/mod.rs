@@ -31,6 +31,7 @@ use crate::adapters::store::Store;
 use crate::adapters::target::{Found, Metadata, Placement, Target};
 use crate::api::catalog::{Commit, Kind, Row};
 use crate::api::outcome::Reason;
+use crate::api::policy::Storage;
 use crate::api::report::RestorePoint;
 use crate::api::restore::RestoreReport;
 use crate::plan::filter::{Filter, Verdict};
@@ -60,7 +61,9 @@ pub enum Conflict {
 /// What a restore is given.
 #[derive(Debug)]
 pub struct Order {
-    /// Where the repository is.
+    /// The store that the repository is in.
+    pub storage: Storage,
+    /// Where it is there.
     pub location: Location,
     /// Which restore point.
     pub point: Point,
@@ -84,10 +87,11 @@ pub async fn into_directory<S: Store>(
     target: Target,
     found: Found,
 ) -> RestoreReport {
-    let tally = order.tally.clone();
+    let (tally, storage) = (order.tally.clone(), order.storage.clone());
+    let failed = |point, failure: Failure| tally.failed(point, &failure.of_store(&storage));
     let (point, commit) = match find_point(&order, &*store).await {
         Ok(point) => point,
-        Err(failure) => return tally.failed(None, &failure),
+        Err(failure) => return failed(None, failure),
     };
     let restore = Arc::new(Restore {
         order,
@@ -98,7 +102,7 @@ pub async fn into_directory<S: Store>(
     });
     match restore.run(&commit).await {
         Ok(()) => tally.ended(point),
-        Err(failure) => tally.failed(Some(point), &failure),
+        Err(failure) => failed(Some(point), failure),
     }
 }
 

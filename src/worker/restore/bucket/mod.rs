@@ -50,10 +50,11 @@ pub struct Bucket<S> {
 
 /// Restores into a bucket, and answers with a report, whatever happens.
 pub async fn into_bucket<S: Store>(order: Order, store: Arc<S>, to: Bucket<S>) -> RestoreReport {
-    let tally = order.tally.clone();
+    let (tally, storage) = (order.tally.clone(), order.storage.clone());
+    let failed = |point, failure: Failure| tally.failed(point, &failure.of_store(&storage));
     let (point, commit) = match find_point(&order, &*store).await {
         Ok(point) => point,
-        Err(failure) => return tally.failed(None, &failure),
+        Err(failure) => return failed(None, failure),
     };
     let restore = Arc::new(Restore {
         order,
@@ -64,7 +65,7 @@ pub async fn into_bucket<S: Store>(order: Order, store: Arc<S>, to: Bucket<S>) -
     });
     match restore.run(&commit).await {
         Ok(()) => tally.ended(point),
-        Err(failure) => tally.failed(Some(point), &failure),
+        Err(failure) => failed(Some(point), failure),
     }
 }
 
