@@ -7,7 +7,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::environment::variable;
-use crate::host::{Done, Host};
+use crate::host::{Done, Host, check};
 use crate::store::minio;
 use crate::tree::office;
 
@@ -25,15 +25,6 @@ fn ask_for(host: &Host, endpoint: &str, settings: &str) {
             &format!("  bucketSettings: {settings}\n  storage:"),
         )
     });
-}
-
-#[track_caller]
-fn check(done: &Done, code: i32, words: &[&str]) {
-    assert_eq!(done.code, code, "{done:#?}");
-    let told = format!("{}{}", done.out, done.err);
-    for word in words {
-        assert!(told.contains(word), "{word:?} is not in: {told}");
-    }
 }
 
 /// What MinIO has, but for the lock.

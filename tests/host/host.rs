@@ -170,6 +170,16 @@ impl Done {
     }
 }
 
+/// That a command ended with this code, and said this.
+#[track_caller]
+pub(crate) fn check(done: &Done, code: i32, words: &[&str]) {
+    assert_eq!(done.code, code, "{done:#?}");
+    let told = format!("{}{}", done.out, done.err);
+    for word in words {
+        assert!(told.contains(word), "{word:?} is not in: {told}");
+    }
+}
+
 /// A backup that ended.
 #[derive(Debug)]
 pub(crate) struct Backup {

@@ -1,6 +1,6 @@
 //! Buckets of sources that are set up to tell a queue.
 
-use crate::host::{Done, Host};
+use crate::host::{Host, check};
 use crate::queue::{Queue, moto};
 use crate::store::{REGION, Store, minio};
 
@@ -27,15 +27,6 @@ fn host(source: &str, endpoint: &str, queue: &Queue) -> Host {
 
 fn source() -> String {
     format!("source-{}", uuid::Uuid::new_v4().simple())
-}
-
-#[track_caller]
-fn check(done: &Done, code: i32, words: &[&str]) {
-    assert_eq!(done.code, code, "{done:#?}");
-    let told = format!("{}{}", done.out, done.err);
-    for word in words {
-        assert!(told.contains(word), "{word:?} is not in: {told}");
-    }
 }
 
 #[test]
